@@ -1,0 +1,6 @@
+"""Makes the fixture parser, which lives one folder up, importable for the proofs."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))

@@ -1,0 +1,53 @@
+"""A failing background task skips the tasks behind it; a guarded one does not."""
+
+import pytest
+from harness import fixed, fixture_app, serve
+
+pytestmark = pytest.mark.proof
+SKIPPED = fixture_app("BGL101", "the next task is skipped")
+KINDS = fixture_app("BGL101", "every kind of callable")
+
+
+def test_the_next_task_is_skipped_although_the_client_has_its_200() -> None:
+    with serve(SKIPPED) as server:
+        assert server.http.post("/orders/cup").status_code == 200
+        server.wait_for_log("Exception in ASGI application")
+        assert "KeyError: 'cup'" in server.log()
+        assert server.http.get("/receipts").json() == []
+
+
+def test_fixed_the_next_task_runs_and_the_failure_is_logged() -> None:
+    with serve(fixed("BGL101", SKIPPED)) as server:
+        assert server.http.post("/orders/cup").status_code == 200
+        server.wait_until(lambda: server.http.get("/receipts").json() != [], "receipt")
+        assert server.http.get("/receipts").json() == ["Thank you for the cup"]
+        [failure] = server.logged_failures()
+        assert "take_from_stock" in failure
+        assert "KeyError: 'cup'" in server.log()
+        assert "Exception in ASGI application" not in server.log()
+
+
+def test_only_the_first_of_seven_failing_tasks_runs() -> None:
+    with serve(KINDS) as server:
+        assert server.http.post("/orders/1").status_code == 200
+        server.wait_for_log("RuntimeError: charge 1 is broken")
+        assert server.http.get("/ran").json() == {"charge 1": "worker"}
+
+
+def test_fixed_every_callable_runs_where_it_ran_before_and_its_failure_has_its_name() -> None:
+    with serve(fixed("BGL101", KINDS)) as server:
+        assert server.http.post("/orders/1").status_code == 200
+        server.wait_for_log("RuntimeError: archive 1 is broken")
+        assert server.http.get("/ran").json() == {
+            "charge 1": "worker",
+            "notify 1 True": "loop",
+            "charge 2": "worker",
+            "notify 1 False": "loop",
+            "send 1": "worker",
+            "remind 1": "loop",
+            "archive 1": "loop",
+        }
+        failures = server.logged_failures()
+        names = ["charge", "notify", "charge", "notify", "send", "remind", "Archive"]
+        assert len(failures) == len(names)
+        assert all(name in failure for name, failure in zip(names, failures, strict=True)), failures
