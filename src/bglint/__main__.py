@@ -1,0 +1,5 @@
+"""``python -m bglint``."""
+
+from bglint.cli import main
+
+main()

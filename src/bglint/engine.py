@@ -1,0 +1,228 @@
+"""The pipeline for one file: screen, index, rules, findings. No I/O but what the project reads on demand."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bglint.model import Finding, Fix, Level, Location, Span
+from bglint.pieces import Piece, parse_piece, pieces, walk
+from bglint.rules import all_rules
+from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.source import Source
+
+if TYPE_CHECKING:
+    from bglint.config import Settings
+    from bglint.index.facts import Module
+    from bglint.index.project import Project
+
+# LibCST recurses about nine Python frames and a large C frame per level of nesting.
+_COMFORTABLE_DEPTH = 60
+_ABSURD_DEPTH = 2_000
+
+
+def enabled_rules(settings: Settings) -> list[type[Rule]]:
+    """The rules in force under these settings."""
+    return [rule for rule in all_rules() if settings.enabled(rule.code, rule.default)]
+
+
+def matter(data: bytes, rules: Iterable[type[Rule]]) -> list[type[Rule]]:
+    """The screen: the rules for which a file of these bytes can matter at all."""
+    found: dict[str, bool] = {}
+
+    def mentions(word: str) -> bool:
+        if word not in found:
+            found[word] = word.encode() in data
+        return found[word]
+
+    return [
+        rule
+        for rule in rules
+        if any(mentions(w) for w in rule.triggers) and (not rule.needs or any(mentions(w) for w in rule.needs))
+    ]
+
+
+def lint(source: Source, project: Project, settings: Settings, display_path: str) -> list[Finding]:
+    """All findings in one file, noqa and per-file-ignores not yet considered, in order.
+
+    A file that cannot be parsed gives one BGL000.
+    """
+    rules = matter(source.data, enabled_rules(settings))
+    try:
+        if not rules:
+            check_syntax(source.text)
+            return []
+        module = project.add(source.path, source.text)
+        return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
+
+
+_FUTURE = "from __future__ import nothing_that_exists\n"
+
+
+def check_syntax(text: str) -> None:
+    """Raise what ``ast.parse`` would raise, at two thirds of its price.
+
+    compile() parses everything first and then stops at the first unknown future, before it builds any Python object.
+    """
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(_FUTURE + text, "<unknown>", "exec", dont_inherit=True)
+        except SyntaxError as error:
+            if error.msg != "future feature nothing_that_exists is not defined":
+                ast.parse(text)
+
+
+def unparsable(display_path: str, error: BaseException) -> Finding:
+    """BGL000 for a file that this Python cannot parse."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    row, column = 1, 1
+    if isinstance(error, SyntaxError):
+        row, column = error.lineno or 1, max(error.offset or 1, 1)
+        words = f"{error.msg} (parsed with Python {version})"
+    elif isinstance(error, (RecursionError, MemoryError)):
+        words = f"nested too deeply to be parsed (with Python {version})"
+    else:
+        words = str(error) or type(error).__name__
+    place = Location(max(row, 1), column)
+    return Finding(
+        "BGL000", "unparsable-file", Level.ERROR, f"Cannot parse: {words}", display_path, Span(place, place), noqa_rows=()
+    )
+
+
+def _findings(
+    module: Module,
+    source: Source,
+    rules: Sequence[type[Rule]],
+    project: Project,
+    settings: Settings,
+    display_path: str,
+) -> list[Finding]:
+    from bglint.rules.context import RuleContext
+
+    ctx = RuleContext(module, source, project, settings, display_path)
+    active = [rule(ctx) for rule in rules]
+    words = {rule: rule.words(source.text) for rule in active}
+    rows = word_rows(source, frozenset().union(*words.values()))
+    found: list[Finding] = []
+    for piece in pieces(module, rows):
+        wanted = _wanted(module, piece, words)
+        if wanted:
+            found.extend(_lint_piece(piece, wanted, ctx))
+    return found
+
+
+def word_rows(source: Source, words: Iterable[str]) -> list[int]:
+    """The rows on which any of the words stands by itself."""
+    ordered = sorted(words)
+    if not ordered:
+        return []
+    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, ordered)) + r")\b")
+    text, row, at, rows = source.text, 1, 0, []
+    for match in pattern.finditer(text):
+        # Counting line ends between matches is cheaper than a table of them; \r alone is rare and counted apart.
+        between = text[at : match.start()]
+        row += between.count("\n") + (between.count("\r") - between.count("\r\n") if "\r" in between else 0)
+        at = match.start()
+        rows.append(row)
+    return rows
+
+
+def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]]) -> list[Rule]:
+    """The rules that find a call in this piece worth LibCST's time."""
+    for statement in piece.statements:
+        module.link_statement(statement, piece.scope)
+    wanted: list[Rule] = []
+    for statement in piece.statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                name = _last_name(node.func)
+                for rule, interesting in words.items():
+                    if name in interesting and rule not in wanted and rule.matches(node, module.scope_of(node)):
+                        wanted.append(rule)
+    return wanted
+
+
+def _last_name(func: ast.expr) -> str:
+    if isinstance(func, ast.Attribute):
+        return func.attr
+    return func.id if isinstance(func, ast.Name) else ""
+
+
+def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:  # noqa: F821
+    depth = max(nesting(statement) for statement in piece.statements)
+    if depth > _ABSURD_DEPTH:
+        raise RecursionError
+    if depth > _COMFORTABLE_DEPTH:
+        return with_large_stack(lambda: _visit(piece, rules, ctx), depth)
+    return _visit(piece, rules, ctx)
+
+
+def _visit(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:  # noqa: F821
+    tree, positions = parse_piece(ctx.source, piece)
+    wrapper = ast.Module(body=piece.statements, type_ignores=[])
+    ctx.enter(wrapper, positions)
+    found: list[Finding] = []
+    for rule in rules:
+        walk(tree, [rule], ctx)
+        for candidate in ctx.take_candidates():
+            finding = rule.judge(candidate, ctx.project)
+            if finding is not None:
+                found.append(_with_fix(rule, candidate, finding, ctx.project))
+    return found
+
+
+def _with_fix(rule: Rule, candidate: Candidate, finding: Finding, project: Project) -> Finding:
+    from dataclasses import replace
+
+    answer = rule.rewrite(candidate, project)
+    if isinstance(answer, Rewrite):
+        return replace(finding, fix=Fix(answer.applicability, answer.message, answer.edits))
+    return replace(finding, fix_refused=answer.reason) if isinstance(answer, Refused) else finding
+
+
+def nesting(statement: ast.AST) -> int:
+    """How deep the nodes of a statement are nested; counted without recursion."""
+    deepest = 0
+    stack: list[tuple[ast.AST, int]] = [(statement, 1)]
+    while stack:
+        node, depth = stack.pop()
+        deepest = max(deepest, depth)
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return deepest
+
+
+def with_large_stack(work: Callable[[], list[Finding]], depth: int) -> list[Finding]:
+    """Run ``work`` in a thread whose stack and recursion limit suffice for ``depth`` levels of LibCST."""
+    import threading
+
+    result: list[list[Finding]] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    limit, size = sys.getrecursionlimit(), threading.stack_size()
+    sys.setrecursionlimit(max(limit, depth * 40 + 2_000))
+    threading.stack_size(512 * 1024 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(limit)
+    if failure:
+        raise failure[0]
+    return result[0]

@@ -1,0 +1,167 @@
+"""What blocks: a call that is a known sink, or a call of a project function that reaches one.
+
+Every answer carries the chain that proves it, the shortest one first found in source order.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bglint.index import data
+from bglint.index.facts import Scope
+from bglint.index.symbols import Symbol
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A call that blocks by itself: its qualified name and kind (``http``, ``sleep``, …)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call on the way to the sink: the function that makes it, the call, and what it reaches."""
+
+    function: Scope
+    call: ast.Call
+    callee: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingPath:
+    """Why a call blocks: the sink, and the calls that lead to it (none for a direct call), outermost first."""
+
+    sink: Sink
+    steps: tuple[Step, ...] = ()
+
+
+class Blocking:
+    """Answers for one project; remembers its answers."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
+        self._paths: dict[tuple[Scope, str], BlockingPath | None] = {}
+
+    def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
+        """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
+        reached = self._reached(call, scope)
+        if isinstance(reached, Sink):
+            return BlockingPath(reached) if reached.kind == kind else None
+        if reached is None:
+            return None
+        return self.of_function(reached, kind)
+
+    def of_function(self, function: Scope, kind: str) -> BlockingPath | None:
+        """Why a sync project function blocks when it is called; its steps start inside that function."""
+        key = (function, kind)
+        if key not in self._paths:
+            self._paths[key] = self._search(function, kind)
+        return self._paths[key]
+
+    def _search(self, start: Scope, kind: str) -> BlockingPath | None:
+        """Breadth first, so that the shortest chain is found, and cycles end."""
+        seen = {start}
+        queue: deque[tuple[Scope, tuple[Step, ...]]] = deque([(start, ())])
+        while queue:
+            function, steps = queue.popleft()
+            following: list[tuple[Scope, tuple[Step, ...]]] = []
+            for call, reached in self.edges(function):
+                if isinstance(reached, Sink):
+                    if reached.kind == kind:
+                        return BlockingPath(reached, (*steps, Step(function, call, reached.name)))
+                elif reached not in seen:
+                    seen.add(reached)
+                    following.append((reached, (*steps, Step(function, call, reached.full_name))))
+            queue.extend(following)
+        return None
+
+    def edges(self, function: Scope) -> list[tuple[ast.Call, Sink | Scope]]:
+        """The calls in a function that block by themselves or run another sync project function."""
+        if function not in self._edges:
+            self._edges[function] = []  # a recursive question meanwhile sees no edge
+            self._edges[function] = list(self._find_edges(function))
+        return self._edges[function]
+
+    def _find_edges(self, function: Scope) -> Iterator[tuple[ast.Call, Sink | Scope]]:
+        for call in function.calls:
+            reached = self._reached(call, function)
+            if reached is not None:
+                yield call, reached
+
+    def _reached(self, call: ast.Call, scope: Scope) -> Sink | Scope | None:
+        """The sink a call is, or the sync project function that it runs."""
+        symbol = self.project.resolve(call.func, scope)
+        if symbol is None or isinstance(scope.module.parents.get(call), ast.Await):
+            return None
+        sink = self.sink(symbol)
+        if sink is not None:
+            return None if is_non_blocking(call) else sink
+        function = self._run_by(symbol)
+        if function is None or function.is_async or function.full_name in self.project.non_blocking:
+            return None
+        return function
+
+    def _run_by(self, symbol: Symbol) -> Scope | None:
+        """The function that runs when a symbol is called: itself, ``__init__`` or ``__call__``."""
+        if symbol.class_ is not None:
+            name = "__call__" if symbol.instance else "__init__"
+            method = self.project.resolver.class_member(symbol, name)
+            return method.function if method is not None else None
+        return symbol.function
+
+    def sink(self, symbol: Symbol) -> Sink | None:
+        """The sink that calling a symbol is, by the built-in table and the configuration."""
+        name = symbol.name
+        if name in self.project.non_blocking:
+            return None
+        kind = self.project.extra_blocking.get(name)
+        if kind is None and symbol.scope is None and not symbol.instance:
+            kind = known_kind(name)
+        return Sink(name, kind) if kind is not None else None
+
+
+@cache
+def known_kind(dotted: str) -> str | None:
+    """The kind of a known blocking name."""
+    table = _names()
+    if dotted in table:
+        return table[dotted]
+    prefix = dotted.rpartition(".")[0]
+    while prefix:
+        if f"{prefix}.*" in table:
+            return table[f"{prefix}.*"]
+        prefix = prefix.rpartition(".")[0]
+    return None
+
+
+@cache
+def _names() -> dict[str, str]:
+    groups = data.load("blocking.toml")["names"]
+    return {name: kind for kind, group in groups.items() for name in group["calls"]}
+
+
+def is_non_blocking(call: ast.Call) -> bool:
+    """Whether a call's own arguments say that it does not wait: ``block=False``, ``timeout=0``, ``sleep(0)``."""
+    for keyword in call.keywords:
+        if keyword.arg in ("block", "blocking") and _is_constant(keyword.value, False):
+            return True
+        if keyword.arg == "timeout" and _is_constant(keyword.value, 0):
+            return True
+    func = call.func
+    last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return last == "sleep" and len(call.args) == 1 and _is_constant(call.args[0], 0)
+
+
+def _is_constant(node: ast.expr, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value

@@ -1,0 +1,88 @@
+"""The index's knowledge of libraries, read once from the TOML tables beside this file."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Calls that give back their first argument, as far as types go.
+PASS_THROUGH = frozenset({"copy.copy", "copy.deepcopy", "builtins.iter"})
+# Calls that make a list of what their first argument iterates over.
+SEQUENCE_MAKERS = frozenset(
+    {"builtins.list", "builtins.set", "builtins.tuple", "builtins.sorted", "builtins.reversed", "builtins.frozenset"}
+)
+_LOWERCASE_CLASSES = frozenset({"collections.deque", "collections.defaultdict", "builtins.dict", "builtins.set"})
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    """One TOML table of this package, parsed."""
+    return tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
+
+
+@cache
+def canonical(dotted: str) -> str:
+    """The one spelling of a qualified name that is known under several."""
+    table: dict[str, str] = load("types.toml")["canonical"]
+    for _ in range(4):
+        changed = False
+        prefix = dotted
+        while prefix:
+            if prefix in table:
+                dotted = table[prefix] + dotted[len(prefix) :]
+                changed = True
+                break
+            prefix = prefix.rpartition(".")[0]
+        if not changed:
+            break
+    return dotted
+
+
+def returns() -> dict[str, str]:
+    """Callable → class of what it returns."""
+    table: dict[str, str] = load("types.toml")["returns"]
+    return table
+
+
+def items() -> dict[str, str]:
+    """Callable → class of the items that its result iterates over."""
+    table: dict[str, str] = load("types.toml")["items"]
+    return table
+
+
+@cache
+def containers() -> frozenset[str]:
+    """Generic classes whose first argument is what they hold."""
+    return frozenset(load("types.toml")["containers"]["names"])
+
+
+@cache
+def mappings() -> frozenset[str]:
+    """Generic classes with a key and a value argument."""
+    return frozenset(load("types.toml")["containers"]["mappings"])
+
+
+@cache
+def is_class_name(dotted: str) -> bool:
+    """Whether an outside name reads as a class: CapWords in its last part, or one of a few exceptions."""
+    last = dotted.rpartition(".")[2]
+    return dotted in _LOWERCASE_CLASSES or (last[:1].isupper() and not last.isupper()) or last == "UUID"
+
+
+def matches(dotted: str, names: frozenset[str]) -> bool:
+    """Whether a name is among ``names``, as it is or below an entry that ends in ``.*``."""
+    if dotted in names:
+        return True
+    prefix = dotted.rpartition(".")[0]
+    while prefix:
+        if f"{prefix}.*" in names:
+            return True
+        prefix = prefix.rpartition(".")[0]
+    return False

@@ -1,0 +1,541 @@
+"""What one module holds: its scopes, what each name in them is bound to, and which calls stand where.
+
+Everything here is a pure function of one file's text. Scopes collect their bindings when first asked, so a
+function that no question reaches costs nothing but its parse.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef)
+
+
+class BindingKind(enum.Enum):
+    """How a name got its value."""
+
+    IMPORT = "import"
+    FUNCTION = "function"
+    CLASS = "class"
+    VALUE = "value"
+    PARAMETER = "parameter"
+    WITH = "with"
+    FOR = "for"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One place where a name is bound.
+
+    ``value`` is the expression bound, entered (WITH) or iterated over (FOR); ``path`` leads from it to this name
+    through tuple unpacking (``(1,)`` is the second element). ``target`` is the absolute dotted name of an import.
+    """
+
+    kind: BindingKind
+    node: ast.AST
+    value: ast.expr | None = None
+    path: tuple[int, ...] = ()
+    annotation: ast.expr | None = None
+    target: str = ""
+    scope: Scope | None = None
+
+    @property
+    def row(self) -> int:
+        """The row on which the name is bound."""
+        return getattr(self.node, "lineno", 0)
+
+
+@dataclass(slots=True)
+class Names:
+    """What the statements of one scope bind, collected in source order."""
+
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    attributes: dict[tuple[str, str], list[Binding]] = field(default_factory=dict)
+    items: dict[str, list[ast.expr]] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+    globals: set[str] = field(default_factory=set)
+    nonlocals: set[str] = field(default_factory=set)
+
+
+class Scope:
+    """A module, class, function or lambda, and the names it binds."""
+
+    __slots__ = ("__dict__", "module", "name", "node", "parent")
+
+    def __init__(self, module: Module, node: ScopeNode, name: str, parent: Scope | None) -> None:
+        self.module = module
+        self.node = node
+        self.name = name
+        self.parent = parent
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.full_name}>"
+
+    @property
+    def is_function(self) -> bool:
+        """Whether calling this scope runs its body (functions and lambdas)."""
+        return isinstance(self.node, _FUNCTIONS)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether this is an ``async def``."""
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+    @property
+    def is_class(self) -> bool:
+        """Whether this is a class body."""
+        return isinstance(self.node, ast.ClassDef)
+
+    @property
+    def row(self) -> int:
+        """The row of the ``def`` or ``class`` (1 for a module)."""
+        return getattr(self.node, "lineno", 1)
+
+    @cached_property
+    def qualname(self) -> str:
+        """The dotted path inside the module; empty for the module itself."""
+        if self.parent is None:
+            return ""
+        return f"{self.parent.qualname}.{self.name}" if self.parent.qualname else self.name
+
+    @cached_property
+    def full_name(self) -> str:
+        """The dotted name with the module in front."""
+        return f"{self.module.name}.{self.qualname}" if self.qualname else self.module.name
+
+    @property
+    def owner(self) -> Scope | None:
+        """The class whose body holds this function directly, if any."""
+        return self.parent if self.parent is not None and self.parent.is_class else None
+
+    @property
+    def decorators(self) -> list[ast.expr]:
+        """The decorator expressions, outermost first."""
+        return getattr(self.node, "decorator_list", [])
+
+    @cached_property
+    def parameters(self) -> list[ast.arg]:
+        """The parameters in call order: positional-only, positional, *args, keyword-only, **kwargs."""
+        if not isinstance(self.node, _FUNCTIONS):
+            return []
+        a = self.node.args
+        star = [a.vararg] if a.vararg else []
+        double = [a.kwarg] if a.kwarg else []
+        return [*a.posonlyargs, *a.args, *star, *a.kwonlyargs, *double]
+
+    @cached_property
+    def defaults(self) -> dict[str, ast.expr]:
+        """Parameter name to its default."""
+        if not isinstance(self.node, _FUNCTIONS):
+            return {}
+        a = self.node.args
+        positional = [*a.posonlyargs, *a.args]
+        tail = positional[len(positional) - len(a.defaults) :]
+        found = {arg.arg: default for arg, default in zip(tail, a.defaults, strict=True)}
+        found.update({p.arg: d for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None})
+        return found
+
+    @cached_property
+    def body(self) -> list[ast.stmt]:
+        """The statements of the scope; a lambda's expression counts as a return."""
+        if isinstance(self.node, ast.Lambda):
+            expression = ast.Return(value=self.node.body)
+            return [ast.copy_location(expression, self.node.body)]
+        return self.node.body
+
+    @cached_property
+    def names(self) -> Names:
+        """What this scope's own statements bind (nested scopes are not entered)."""
+        names = Names()
+        for argument in self.parameters:
+            binding = Binding(BindingKind.PARAMETER, argument, annotation=argument.annotation)
+            names.bindings.setdefault(argument.arg, []).append(binding)
+        _Collector(self, names).statements(self.body)
+        return names
+
+    @cached_property
+    def children(self) -> dict[ast.AST, Scope]:
+        """Scopes made by this scope's own ``def``, ``class`` and ``lambda``, by their node."""
+        return {}
+
+    def child(self, node: FunctionNode | ast.ClassDef) -> Scope:
+        """The one Scope object for a ``def``, ``class`` or ``lambda`` that stands directly in this scope."""
+        if node not in self.children:
+            self.children[node] = Scope(self.module, node, getattr(node, "name", "<lambda>"), self)
+        return self.children[node]
+
+    @cached_property
+    def calls(self) -> list[ast.Call]:
+        """The calls made when this scope runs, in source order, those of nested scopes left out."""
+        self.module.link(self)
+        return self.module.calls_of.get(self, [])
+
+    @cached_property
+    def returns(self) -> list[ast.expr | None]:
+        """The values of its ``return`` statements."""
+        self.module.link(self)
+        return self.module.returns_of.get(self, [])
+
+    @cached_property
+    def yields(self) -> list[ast.Yield | ast.YieldFrom]:
+        """Its ``yield`` expressions; a function with any is a generator."""
+        self.module.link(self)
+        return self.module.yields_of.get(self, [])
+
+    def methods(self) -> Iterator[Scope]:
+        """The functions bound in a class body."""
+        for bindings in self.names.bindings.values():
+            for binding in bindings:
+                if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
+                    yield binding.scope
+
+    def walk_up(self) -> Iterator[Scope]:
+        """This scope, then the ones around it, the module last."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    @property
+    def outermost_function(self) -> Scope:
+        """The outermost function around (or at) this scope that no other function encloses."""
+        found = self
+        for scope in self.walk_up():
+            if scope.is_function:
+                found = scope
+        return found
+
+
+class Module(Scope):
+    """One parsed file. ``name`` is its dotted import name, ``path`` where it lies."""
+
+    __slots__ = ("calls_of", "is_package", "linked", "parents", "path", "returns_of", "text", "tree", "yields_of")
+
+    def __init__(self, name: str, path: Path, text: str, tree: ast.Module) -> None:
+        self.path = path
+        self.text = text
+        self.tree = tree
+        self.is_package = path.stem == "__init__"
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self.calls_of: dict[Scope, list[ast.Call]] = {}
+        self.returns_of: dict[Scope, list[ast.expr | None]] = {}
+        self.yields_of: dict[Scope, list[ast.Yield | ast.YieldFrom]] = {}
+        self.linked: set[ast.AST] = set()
+        super().__init__(self, tree, name, None)
+
+    @cached_property
+    def full_name(self) -> str:
+        """The module's dotted name."""
+        return self.name
+
+    @property
+    def package(self) -> str:
+        """The package that relative imports start from."""
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+    def link(self, scope: Scope) -> None:
+        """Note parents, calls, returns and yields of all nodes of the outermost function around ``scope``.
+
+        For a module or class scope: of its own statements, functions left out.
+        """
+        root = scope.outermost_function
+        if root.node in self.linked:
+            return
+        self.linked.add(root.node)
+        _link(self, root)
+
+    def link_statement(self, statement: ast.stmt, scope: Scope | None = None) -> None:
+        """Link every scope inside a statement of the module (or of the class ``scope``)."""
+        scope = scope or self
+        self.link(scope)
+        for inner in scopes_within(scope, statement):
+            self.link(inner)
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around a linked node, innermost first."""
+        parents = self.parents
+        while (parent := parents.get(node)) is not None:
+            yield parent
+            node = parent
+
+    def scope_of(self, node: ast.AST) -> Scope:
+        """The scope that evaluates a linked node: defaults and decorators belong to the outer one."""
+        path: list[ast.AST] = []
+        child = node
+        for parent in self.ancestors(node):
+            if isinstance(parent, _SCOPES) and not _evaluated_outside(parent, child):
+                path.append(parent)
+            child = parent
+        scope: Scope = self
+        for owner in reversed(path):
+            scope = scope.child(owner)  # type: ignore[arg-type]
+        return scope
+
+
+def scopes_within(scope: Scope, statement: ast.AST) -> Iterator[Scope]:
+    """Every class and function scope that a statement of ``scope`` opens, outer ones first."""
+    pending: list[tuple[ast.AST, Scope]] = [(statement, scope)]
+    while pending:
+        node, owner = pending.pop()
+        if isinstance(node, _SCOPES):
+            inner = owner.child(node)
+            yield inner
+            if inner.is_function:
+                continue
+            owner = inner
+        pending.extend((child, owner) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+        pending.extend(
+            (child, owner)
+            for holder in ast.iter_child_nodes(node)
+            if isinstance(holder, (ast.ExceptHandler, ast.match_case))
+            for child in holder.body
+        )
+
+
+def _evaluated_outside(scope: ast.AST, child: ast.AST) -> bool:
+    """Whether ``child`` of a ``def``/``class``/``lambda`` node is evaluated where the definition stands."""
+    if isinstance(scope, ast.Lambda):
+        return child is not scope.body
+    return not isinstance(child, ast.stmt)
+
+
+def _link(module: Module, root: Scope) -> None:
+    parents = module.parents
+    enter_functions = root.is_function
+    if not isinstance(root.node, ast.Module):
+        # The way up to the module, so that ancestors() ends there.
+        for scope in root.walk_up():
+            if scope.parent is not None:
+                parents.setdefault(scope.node, scope.parent.node)
+    stack: list[tuple[ast.AST, Scope]] = [(root.node, root)]
+    while stack:
+        node, scope = stack.pop()
+        kind = type(node)
+        if kind is ast.Call:
+            module.calls_of.setdefault(scope, []).append(node)  # type: ignore[arg-type]
+        elif kind is ast.Return:
+            module.returns_of.setdefault(scope, []).append(node.value)  # type: ignore[attr-defined]
+        elif kind is ast.Yield or kind is ast.YieldFrom:
+            module.yields_of.setdefault(scope, []).append(node)  # type: ignore[arg-type]
+        children: list[tuple[ast.AST, Scope]] = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                nodes: Iterable[object] = value
+            elif isinstance(value, ast.AST):
+                nodes = (value,)
+            else:
+                continue
+            for child in nodes:
+                if not isinstance(child, ast.AST) or isinstance(child, (ast.expr_context, ast.operator)):
+                    continue
+                parents[child] = node
+                inside = isinstance(node, _SCOPES) and not _evaluated_outside(node, child)
+                if node is root.node:
+                    # Decorators and defaults of the root belong to the scope around it.
+                    if inside or isinstance(node, ast.Module):
+                        children.append((child, scope))
+                elif inside:
+                    if enter_functions or isinstance(node, ast.Lambda):
+                        children.append((child, scope.child(node)))  # type: ignore[arg-type]
+                else:
+                    children.append((child, scope))
+        stack.extend(reversed(children))
+
+
+class _Collector:
+    """Walks the statements of one scope, not those of nested ones, and notes what they bind."""
+
+    def __init__(self, scope: Scope, names: Names) -> None:
+        self.scope = scope
+        self.names = names
+
+    def statements(self, body: Iterable[ast.stmt]) -> None:
+        for statement in body:
+            handler = _HANDLERS.get(type(statement))
+            if handler is not None:
+                handler(self, statement)
+
+    def bind(self, name: str, binding: Binding) -> None:
+        self.names.bindings.setdefault(name, []).append(binding)
+
+    def target(
+        self,
+        target: ast.expr,
+        kind: BindingKind,
+        node: ast.AST,
+        value: ast.expr | None,
+        path: tuple[int, ...] = (),
+        annotation: ast.expr | None = None,
+    ) -> None:
+        if isinstance(target, ast.Name):
+            self.bind(target.id, Binding(kind, node, value, path, annotation))
+        elif isinstance(target, ast.Attribute):
+            if isinstance(target.value, ast.Name):
+                key = (target.value.id, target.attr)
+                binding = Binding(kind, node, value, path, annotation)
+                self.names.attributes.setdefault(key, []).append(binding)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for position, element in enumerate(target.elts):
+                self.target(element, kind, node, value, (*path, position))
+        elif isinstance(target, ast.Starred):
+            self.target(target.value, BindingKind.OTHER, node, None)
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, (ast.Name, ast.Attribute)):
+            key_text = dotted_text(target.value)
+            if key_text and value is not None and not path:
+                self.names.items.setdefault(key_text, []).append(value)
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.bind(node.name, Binding(BindingKind.FUNCTION, node, scope=self.scope.child(node)))
+
+    def class_(self, node: ast.ClassDef) -> None:
+        self.bind(node.name, Binding(BindingKind.CLASS, node, scope=self.scope.child(node)))
+
+    def import_(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.asname:
+                self.bind(alias.asname, Binding(BindingKind.IMPORT, node, target=alias.name))
+            else:
+                top = alias.name.partition(".")[0]
+                self.bind(top, Binding(BindingKind.IMPORT, node, target=top))
+
+    def import_from(self, node: ast.ImportFrom) -> None:
+        base = absolute_module(self.scope.module, node)
+        if base is None:
+            for alias in node.names:
+                self.bind(alias.asname or alias.name, Binding(BindingKind.OTHER, node))
+            return
+        for alias in node.names:
+            if alias.name == "*":
+                self.names.stars.append(base)
+            else:
+                target = f"{base}.{alias.name}" if base else alias.name
+                self.bind(alias.asname or alias.name, Binding(BindingKind.IMPORT, node, target=target))
+
+    def assign(self, node: ast.Assign) -> None:
+        self.walrus(node.value)
+        for target in node.targets:
+            self.target(target, BindingKind.VALUE, node, node.value)
+
+    def annotated(self, node: ast.AnnAssign) -> None:
+        self.target(node.target, BindingKind.VALUE, node, node.value, annotation=node.annotation)
+
+    def augmented(self, node: ast.AugAssign) -> None:
+        # ``x += y`` keeps what x is, unless x is only known from here.
+        if isinstance(node.target, ast.Name) and node.target.id not in self.names.bindings:
+            self.bind(node.target.id, Binding(BindingKind.OTHER, node))
+
+    def for_(self, node: ast.For | ast.AsyncFor) -> None:
+        self.target(node.target, BindingKind.FOR, node, node.iter)
+        self.statements(node.body)
+        self.statements(node.orelse)
+
+    def with_(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            if item.optional_vars is not None:
+                self.target(item.optional_vars, BindingKind.WITH, node, item.context_expr)
+        self.statements(node.body)
+
+    def try_(self, node: ast.Try) -> None:
+        self.statements(node.body)
+        for handler in node.handlers:
+            if handler.name:
+                self.bind(handler.name, Binding(BindingKind.OTHER, handler))
+            self.statements(handler.body)
+        self.statements(node.orelse)
+        self.statements(node.finalbody)
+
+    def branch(self, node: ast.If | ast.While) -> None:
+        self.walrus(node.test)
+        self.statements(node.body)
+        self.statements(node.orelse)
+
+    def match(self, node: ast.Match) -> None:
+        for case in node.cases:
+            for part in ast.walk(case.pattern):
+                name = getattr(part, "name", None) or getattr(part, "rest", None)
+                if isinstance(name, str):
+                    self.bind(name, Binding(BindingKind.OTHER, part))
+            self.statements(case.body)
+
+    def expression(self, node: ast.Expr | ast.Return) -> None:
+        if node.value is not None:
+            self.walrus(node.value)
+
+    def global_(self, node: ast.Global) -> None:
+        self.names.globals.update(node.names)
+
+    def nonlocal_(self, node: ast.Nonlocal) -> None:
+        self.names.nonlocals.update(node.names)
+
+    def walrus(self, value: ast.expr) -> None:
+        if not isinstance(value, (ast.Name, ast.Constant)):
+            pending: list[ast.AST] = [value]
+            while pending:
+                node = pending.pop()
+                if isinstance(node, ast.NamedExpr):
+                    self.target(node.target, BindingKind.VALUE, node, node.value)
+                if not isinstance(node, ast.Lambda):
+                    pending.extend(ast.iter_child_nodes(node))
+
+
+_HANDLERS = {
+    ast.FunctionDef: _Collector.function,
+    ast.AsyncFunctionDef: _Collector.function,
+    ast.ClassDef: _Collector.class_,
+    ast.Import: _Collector.import_,
+    ast.ImportFrom: _Collector.import_from,
+    ast.Assign: _Collector.assign,
+    ast.AnnAssign: _Collector.annotated,
+    ast.AugAssign: _Collector.augmented,
+    ast.For: _Collector.for_,
+    ast.AsyncFor: _Collector.for_,
+    ast.With: _Collector.with_,
+    ast.AsyncWith: _Collector.with_,
+    ast.Try: _Collector.try_,
+    ast.If: _Collector.branch,
+    ast.While: _Collector.branch,
+    ast.Match: _Collector.match,
+    ast.Expr: _Collector.expression,
+    ast.Return: _Collector.expression,
+    ast.Global: _Collector.global_,
+    ast.Nonlocal: _Collector.nonlocal_,
+}
+if hasattr(ast, "TryStar"):
+    _HANDLERS[ast.TryStar] = _Collector.try_
+
+
+def absolute_module(module: Module, node: ast.ImportFrom) -> str | None:
+    """The absolute name of the module that ``from ... import`` names; None when it climbs out of the tree."""
+    if not node.level:
+        return node.module or ""
+    parts = module.package.split(".") if module.package else []
+    up = node.level - 1
+    if up > len(parts):
+        return None
+    base = parts[: len(parts) - up]
+    if node.module:
+        base.append(node.module)
+    return ".".join(base) if base else None
+
+
+def dotted_text(node: ast.expr) -> str:
+    """``a.b.c`` for a chain of names, else an empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = dotted_text(node.value)
+        return f"{base}.{node.attr}" if base else ""
+    return ""
+

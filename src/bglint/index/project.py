@@ -1,0 +1,206 @@
+"""The project: its modules, found through source roots and read on demand, and questions across them."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from bglint.index.blocking import Blocking
+from bglint.index.facts import Module, Scope
+from bglint.index.guards import Guards
+from bglint.index.resolve import Resolver
+from bglint.index.symbols import Symbol
+
+_MISSING = object()
+
+
+class Project:
+    """All modules that questions can reach.
+
+    ``roots`` are the folders imports start from. ``read`` gives a file's text, and raises for what cannot be read
+    or decoded; ``extra_blocking`` and the other options come from the configuration.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        read: Callable[[Path], str],
+        *,
+        cwd: Path | None = None,
+        guards: Iterable[str] = (),
+        offload: Iterable[str] = (),
+        blocking: Mapping[str, str] | None = None,
+        non_blocking: Iterable[str] = (),
+    ) -> None:
+        self.roots = [os.path.abspath(root) for root in roots]
+        self.read = read
+        self.cwd = os.path.abspath(cwd or os.getcwd())
+        self.extra_guards = frozenset(guards)
+        self.extra_offload = frozenset(offload)
+        self.extra_blocking = dict(blocking or {})
+        self.non_blocking = frozenset(non_blocking)
+        self._by_path: dict[str, Module | None] = {}
+        self._by_name: dict[str, Module | None] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """The project's one resolver."""
+        return Resolver(self)
+
+    @cached_property
+    def guards(self) -> Guards:
+        """Which callables let exceptions out."""
+        return Guards(self)
+
+    @cached_property
+    def blocking(self) -> Blocking:
+        """Which calls block the thread they run in."""
+        return Blocking(self)
+
+    def forget_answers(self) -> None:
+        """Drop what was concluded across modules: one of them has a new text."""
+        for name in ("resolver", "guards", "blocking"):
+            self.__dict__.pop(name, None)
+
+    def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
+        """What an expression is; see ``Resolver.resolve``."""
+        return self.resolver.resolve(node, scope)
+
+    def function(self, dotted: str) -> Scope | None:
+        """The project function of that full name, imports and re-exports followed."""
+        module, rest = self._split(dotted)
+        if module is None or not rest:
+            return None
+        symbol: Symbol | None = Symbol(module.name, scope=module)
+        for part in rest:
+            symbol = self.resolver.member(symbol, part) if symbol is not None else None
+        return symbol.function if symbol is not None else None
+
+    def add(self, path: Path, text: str) -> Module:
+        """Index ``text`` as the content of ``path``; raises what ``ast.parse`` raises."""
+        key = os.path.abspath(path)
+        known = self._by_path.get(key)
+        if known is not None:
+            if known.text == text:
+                return known
+            self.forget_answers()
+        module = parse(path, text, self.module_name(path))
+        self._by_path[key] = module
+        self._by_name[module.name] = module
+        return module
+
+    def module_at(self, path: Path) -> Module | None:
+        """The module in a file; None where it cannot be read or parsed."""
+        key = os.path.abspath(path)
+        known = self._by_path.get(key, _MISSING)
+        if known is _MISSING:
+            self._by_path[key] = None
+            try:
+                return self.add(path, self.read(path))
+            except Exception:  # whatever is wrong with that file is reported where the file itself is linted
+                return None
+        return known  # type: ignore[return-value]
+
+    def module(self, dotted: str) -> Module | None:
+        """The project's module of that import name."""
+        known = self._by_name.get(dotted, _MISSING)
+        if known is _MISSING:
+            path = self.find(dotted)
+            known = self.module_at(path) if path is not None else None
+            self._by_name[dotted] = known
+        return known  # type: ignore[return-value]
+
+    def find(self, dotted: str) -> Path | None:
+        """The file that ``import dotted`` would run."""
+        parts = dotted.split(".")
+        for root in self.roots:
+            folder = root
+            for part in parts[:-1]:
+                if part not in self._listing(folder):
+                    break
+                folder = f"{folder}/{part}"
+            else:
+                last = parts[-1]
+                names = self._listing(folder)
+                if last in names and "__init__.py" in self._listing(f"{folder}/{last}"):
+                    return Path(folder, last, "__init__.py")
+                if f"{last}.py" in names:
+                    return Path(folder, f"{last}.py")
+        return None
+
+    def owns(self, dotted: str) -> bool:
+        """Whether the first part of an import name is a folder or file of the project that holds Python code."""
+        top = dotted.partition(".")[0]
+        for root in self.roots:
+            names = self._listing(root)
+            if f"{top}.py" in names or (top in names and self._is_package(f"{root}/{top}")):
+                return True
+        return False
+
+    def _is_package(self, folder: str) -> bool:
+        return any(name.endswith(".py") for name in self._listing(folder))
+
+    def display(self, path: Path) -> str:
+        """A file as reports name it: relative to the working directory where it lies below it."""
+        absolute = os.path.abspath(path)
+        inside = absolute.startswith(self.cwd.rstrip(os.sep) + os.sep)
+        return os.path.relpath(absolute, self.cwd).replace(os.sep, "/") if inside else absolute
+
+    def _listing(self, folder: str) -> frozenset[str]:
+        found = self._listings.get(folder)
+        if found is None:
+            try:
+                found = frozenset(os.listdir(folder))
+            except OSError:
+                found = frozenset()
+            self._listings[folder] = found
+        return found
+
+    def _split(self, dotted: str) -> tuple[Module | None, list[str]]:
+        parts = dotted.split(".")
+        for length in range(len(parts), 0, -1):
+            module = self.module(".".join(parts[:length]))
+            if module is not None:
+                return module, parts[length:]
+        return None, []
+
+    def module_name(self, path: Path) -> str:
+        """The import name of a file: from the top of its regular packages, else from the nearest root above it.
+
+        A file above or beside every root is known by its own name.
+        """
+        absolute = os.path.abspath(path)
+        folder, file = os.path.split(absolute)
+        parts = [] if file in ("__init__.py", "__init__.pyi") else [os.path.splitext(file)[0]]
+        while "__init__.py" in self._listing(folder):
+            folder, last = os.path.split(folder)
+            parts.insert(0, last)
+            if not last:
+                break
+        above = [root for root in self.roots if folder == root or folder.startswith(root.rstrip("/") + os.sep)]
+        if above:
+            inner = os.path.relpath(folder, max(above, key=len))
+            if inner != ".":
+                parts = [*inner.split(os.sep), *parts]
+        elif folder not in self.roots:
+            self.roots.append(folder)
+        return ".".join(parts) or os.path.basename(folder)
+
+
+def parse(path: Path, text: str, name: str) -> Module:
+    """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Module(name, path, text, ast.parse(text))
+    finally:
+        if enabled:
+            gc.enable()

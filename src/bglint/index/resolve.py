@@ -1,0 +1,824 @@
+"""The one resolver: what an expression is, by qualified name, from the index alone.
+
+``resolve`` answers for an expression in its scope; everything a rule knows about names comes from here. What is
+not proven is None: unknown stays unknown.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bglint.index import data
+from bglint.index.facts import Binding, BindingKind, Module, Scope, dotted_text
+from bglint.index.symbols import COROUTINE, PARTIAL, Symbol, agree
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+_DEPTH = 60
+_LIST, _DICT, _TUPLE = "builtins.list", "builtins.dict", "builtins.tuple"
+_GROWERS = {"append", "add", "appendleft", "insert", "put", "put_nowait"}
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_NOTHING = object()
+
+
+class Resolver:
+    """Answers for one project; remembers its answers."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._known: dict[tuple[ast.AST, Scope], Symbol | None] = {}
+        self._busy: set[object] = set()
+        self._depth = 0
+
+    # -- expressions ---------------------------------------------------------------------------------------------
+
+    def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
+        """What the expression ``node``, evaluated in ``scope``, is; None when that is not proven."""
+        key = (node, scope)
+        if key in self._known:
+            return self._known[key]
+        if key in self._busy or self._depth > _DEPTH:
+            return None
+        handler = _EXPRESSIONS.get(type(node))
+        if handler is None:
+            return None
+        self._busy.add(key)
+        self._depth += 1
+        try:
+            found = handler(self, node, scope)
+        finally:
+            self._depth -= 1
+            self._busy.discard(key)
+        if not self._busy or found is not None:
+            self._known[key] = found
+        return found
+
+    def _name(self, node: ast.Name, scope: Scope) -> Symbol | None:
+        bound = self._comprehension_target(node, scope)
+        if bound is not _NOTHING:
+            return bound  # type: ignore[return-value]
+        return self.lookup(node.id, scope, node)
+
+    def _comprehension_target(self, node: ast.Name, scope: Scope) -> object:
+        """What a comprehension around ``node`` binds its name to."""
+        child: ast.AST = node
+        for parent in scope.module.ancestors(node):
+            if isinstance(parent, (ast.stmt, ast.Lambda)):
+                break
+            if isinstance(parent, _COMPREHENSIONS):
+                for generator in parent.generators:
+                    if generator is child and node in ast.walk(generator.iter):
+                        break
+                    path = _path_to(generator.target, node.id)
+                    if path is not None:
+                        item = self.iterated(generator.iter, scope, path)
+                        return item
+            child = parent
+        return _NOTHING
+
+    def lookup(self, name: str, scope: Scope, at: ast.AST | None = None) -> Symbol | None:
+        """What ``name`` means when it is read in ``scope``."""
+        for position, owner in enumerate(scope.walk_up()):
+            if owner.is_class and position:
+                continue  # class bodies are invisible from the functions inside them
+            names = owner.names
+            if name in names.globals:
+                return self.module_member(owner.module, name)
+            bindings = names.bindings.get(name)
+            if bindings:
+                return self.bound(bindings, owner, name, at if position == 0 else None)
+        for star in scope.module.names.stars:
+            found = self.exported(star, name)
+            if found is not None:
+                return found
+        if hasattr(builtins, name):
+            return Symbol(f"builtins.{name}")
+        return None
+
+    def bound(self, bindings: list[Binding], owner: Scope, name: str, at: ast.AST | None) -> Symbol | None:
+        """What several bindings of one name agree on; a definite binding right before the use decides alone."""
+        if len(bindings) > 1:
+            kept = [b for b in bindings if not _is_placeholder(b)]
+            bindings = _reaching(kept or bindings, at, owner.module)
+        if len(bindings) == 1:
+            return self.binding(bindings[0], owner, name)
+        answers = [self.binding(b, owner, name) for b in bindings]
+        if all(b.kind is BindingKind.IMPORT for b in bindings):
+            # try: import fast as x / except ImportError: import slow as x
+            known = [a for a in answers if a is not None]
+            return known[0] if known else None
+        return agree(answers)
+
+    def binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
+        """What one binding gives its name."""
+        key = (binding, owner)
+        if key in self._busy:
+            return None
+        self._busy.add(key)
+        try:
+            return self._binding(binding, owner, name)
+        finally:
+            self._busy.discard(key)
+
+    def _binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
+        kind = binding.kind
+        if kind is BindingKind.IMPORT:
+            return self.absolute(binding.target)
+        if kind in (BindingKind.FUNCTION, BindingKind.CLASS):
+            assert binding.scope is not None
+            return Symbol(binding.scope.full_name, scope=binding.scope)
+        if binding.annotation is not None:
+            annotated = self.annotation(binding.annotation, owner)
+            if annotated is not None:
+                return annotated
+        if kind is BindingKind.PARAMETER:
+            return self.parameter(binding.node, owner)  # type: ignore[arg-type]
+        if binding.value is None:
+            return None
+        if kind is BindingKind.WITH:
+            entered = self.entered(binding.value, owner)
+            return entered if not binding.path else None
+        if kind is BindingKind.FOR:
+            return self.iterated(binding.value, owner, binding.path)
+        if binding.path:
+            return self._unpacked(binding.value, owner, binding.path)
+        found = self.resolve(binding.value, owner)
+        if found is not None and found.item is None and found.name in (_LIST, "builtins.set", "collections.deque"):
+            return self._grown(found, owner, name)
+        if found is not None and found.value is None and found.name in (_DICT, "collections.defaultdict"):
+            return self._filled(found, owner, name)
+        return found
+
+    def _unpacked(self, value: ast.expr, scope: Scope, path: tuple[int, ...]) -> Symbol | None:
+        for position in path:
+            if isinstance(value, (ast.Tuple, ast.List)) and position < len(value.elts):
+                value = value.elts[position]
+            else:
+                return None
+        return self.resolve(value, scope)
+
+    def _grown(self, container: Symbol, owner: Scope, name: str) -> Symbol:
+        """A list that starts empty holds what the same scope (for a class: its methods) appends to it."""
+        added: list[Symbol | None] = []
+        for scope, text in _places(owner, name):
+            for call in scope.calls:
+                func = call.func
+                if isinstance(func, ast.Attribute) and func.attr in _GROWERS and call.args:
+                    if dotted_text(func.value) == text:
+                        added.append(self.resolve(call.args[-1], scope))
+        return replace(container, item=agree(added)) if added else container
+
+    def _filled(self, container: Symbol, owner: Scope, name: str) -> Symbol:
+        values = [
+            self.resolve(value, scope)
+            for scope, text in _places(owner, name)
+            for value in scope.names.items.get(text, ())
+        ]
+        return replace(container, value=agree(values)) if values else container
+
+    # -- parameters, annotations ---------------------------------------------------------------------------------
+
+    def parameter(self, argument: ast.arg, function: Scope) -> Symbol | None:
+        """What a parameter is: by annotation, as self/cls, or by its dependency."""
+        if argument.annotation is not None:
+            found = self.annotation(argument.annotation, function.parent or function)
+            if found is not None:
+                args = function.node.args  # type: ignore[union-attr]
+                if argument is args.vararg:
+                    return Symbol(_TUPLE, instance=True, item=found)
+                return None if argument is args.kwarg else found
+        owner = function.owner
+        if owner is not None and function.parameters and argument is function.parameters[0]:
+            kind = self.method_kind(function)
+            if kind == "class":
+                return Symbol(owner.full_name, scope=owner)
+            if kind == "instance":
+                return Symbol(owner.full_name, scope=owner, instance=True)
+        default = function.defaults.get(argument.arg)
+        if isinstance(default, ast.Call):
+            return self.dependency(default, function.parent or function)
+        return None
+
+    def method_kind(self, function: Scope) -> str:
+        """How a function in a class body gets its first argument: "instance", "class" or "static"."""
+        for decorator in function.decorators:
+            text = dotted_text(decorator)
+            if text == "staticmethod":
+                return "static"
+            if text == "classmethod":
+                return "class"
+        return "class" if function.name in ("__new__", "__init_subclass__", "__class_getitem__") else "instance"
+
+    def dependency(self, call: ast.Call, scope: Scope) -> Symbol | None:
+        """What ``Depends(f)`` gives: what f returns, or yields."""
+        func = self.resolve(call.func, scope)
+        if func is None or func.name not in ("fastapi.Depends", "fastapi.Security") or not call.args:
+            return None
+        provider = self.resolve(call.args[0], scope)
+        if provider is None:
+            return None
+        if provider.function is not None:
+            return self.produced(provider.function)
+        return provider.made() if provider.class_ is not None and not provider.instance else None
+
+    def produced(self, function: Scope) -> Symbol | None:
+        """What a dependency or context manager function hands out: its yielded or returned value."""
+        annotation = getattr(function.node, "returns", None)
+        if annotation is not None:
+            declared = self.annotation(annotation, function.parent or function)
+            if declared is not None:
+                return declared.item if function.yields else declared
+        if function.yields:
+            values = [y.value for y in function.yields if isinstance(y, ast.Yield) and y.value is not None]
+            return agree([self.resolve(v, function) for v in values])
+        return self._returned_value(function)
+
+    def annotation(self, node: ast.expr, scope: Scope) -> Symbol | None:
+        """The instance that an annotation promises; Optional is looked through."""
+        if self._depth > _DEPTH:
+            return None
+        self._depth += 1
+        try:
+            return self._annotation(node, scope)
+        finally:
+            self._depth -= 1
+
+    def _annotation(self, node: ast.expr, scope: Scope) -> Symbol | None:
+        if isinstance(node, ast.Constant):
+            if not isinstance(node.value, str):
+                return None
+            try:
+                return self.annotation(ast.parse(node.value, mode="eval").body, scope)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            sides = [s for s in (node.left, node.right) if not _is_none(s)]
+            return agree([self.annotation(s, scope) for s in sides])
+        if isinstance(node, ast.Subscript):
+            return self._generic(node, scope)
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return None
+        alias = self._alias(node, scope)
+        if alias is not None:
+            return alias
+        found = self.resolve(node, scope)
+        if found is None or found.instance or found.function is not None or found.module is not None:
+            return None
+        if found.name in ("typing.Self", "typing_extensions.Self"):
+            owner = next((s for s in scope.walk_up() if s.is_class), None)
+            return Symbol(owner.full_name, scope=owner, instance=True) if owner else None
+        if found.name in ("typing.Any", "builtins.object", "builtins.None"):
+            return None
+        return found.made()
+
+    def _generic(self, node: ast.Subscript, scope: Scope) -> Symbol | None:
+        base = self.resolve(node.value, scope)
+        if base is None:
+            return None
+        arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        short = base.last
+        if base.name.startswith(("typing.", "typing_extensions.")):
+            if short == "Annotated":
+                return self._annotated(arguments, scope)
+            if short == "Optional":
+                return self.annotation(arguments[0], scope)
+            if short == "Union":
+                return agree([self.annotation(a, scope) for a in arguments if not _is_none(a)])
+            if short in ("ClassVar", "Final", "Required", "NotRequired"):
+                return self.annotation(arguments[0], scope)
+            if short in ("Awaitable", "Coroutine"):
+                return Symbol(COROUTINE, instance=True, item=self.annotation(arguments[-1], scope))
+            if short == "Type":
+                made = self.annotation(arguments[0], scope)
+                return replace(made, instance=False) if made else None
+        if base.name == "builtins.type":
+            made = self.annotation(arguments[0], scope)
+            return replace(made, instance=False) if made else None
+        if base.name in data.mappings():
+            value = self.annotation(arguments[-1], scope)
+            return Symbol(_DICT, instance=True, item=self.annotation(arguments[0], scope), value=value)
+        if base.name in data.containers():
+            return Symbol(_LIST, instance=True, item=self.annotation(arguments[0], scope))
+        if base.instance or base.function is not None:
+            return None
+        return base.made()
+
+    def _annotated(self, arguments: list[ast.expr], scope: Scope) -> Symbol | None:
+        declared = self.annotation(arguments[0], scope)
+        if declared is not None:
+            return declared
+        for extra in arguments[1:]:
+            if isinstance(extra, ast.Call) and (given := self.dependency(extra, scope)) is not None:
+                return given
+        return None
+
+    def _alias(self, node: ast.expr, scope: Scope) -> Symbol | None:
+        """A type alias: a module-level name (here or elsewhere) whose value is itself an annotation."""
+        place = self._place(node, scope)
+        if place is None:
+            return None
+        binding, owner = place
+        if binding.kind is BindingKind.VALUE and isinstance(binding.value, (ast.Subscript, ast.BinOp)):
+            return self.annotation(binding.value, owner)
+        return None
+
+    def _place(self, node: ast.expr, scope: Scope) -> tuple[Binding, Scope] | None:
+        """The single binding that a name or ``module.name`` goes back to, through imports."""
+        if isinstance(node, ast.Name):
+            for owner in scope.walk_up():
+                bindings = owner.names.bindings.get(node.id)
+                if bindings:
+                    return self._through_import(bindings[-1], owner)
+        elif isinstance(node, ast.Attribute):
+            base = self.resolve(node.value, scope)
+            if base is not None and base.module is not None:
+                bindings = base.module.names.bindings.get(node.attr)
+                if bindings:
+                    return self._through_import(bindings[-1], base.module)
+        return None
+
+    def _through_import(self, binding: Binding, owner: Scope) -> tuple[Binding, Scope] | None:
+        for _ in range(10):
+            if binding.kind is not BindingKind.IMPORT:
+                return binding, owner
+            base, _, name = binding.target.rpartition(".")
+            module = self.project.module(base) if base else None
+            bindings = module.names.bindings.get(name) if module is not None else None
+            if module is None or not bindings:
+                return None
+            binding, owner = bindings[-1], module
+        return None
+
+    # -- attributes ----------------------------------------------------------------------------------------------
+
+    def _attribute(self, node: ast.Attribute, scope: Scope) -> Symbol | None:
+        base = self.resolve(node.value, scope)
+        return self.member(base, node.attr) if base is not None else None
+
+    def member(self, base: Symbol, name: str) -> Symbol | None:
+        """``base.name``."""
+        if base.module is not None:
+            return self.module_member(base.module, name)
+        if base.class_ is not None:
+            return self.class_member(base, name)
+        if base.function is not None:
+            return None
+        if base.instance and base.name == PARTIAL and name == "func":
+            return base.item
+        if base.name in (_LIST, _DICT, _TUPLE, "builtins.set", "collections.deque") and base.instance:
+            return replace(base, name=f"{base.name}.{name}", instance=False)
+        return Symbol(data.canonical(f"{base.name}.{name}"))
+
+    def absolute(self, dotted: str) -> Symbol | None:
+        """The symbol an absolute import of ``dotted`` gives: of the project where it has such a module."""
+        if not dotted:
+            return None
+        module = self.project.module(dotted)
+        if module is not None:
+            return Symbol(module.name, scope=module)
+        base, _, name = dotted.rpartition(".")
+        if base:
+            parent = self.project.module(base)
+            if parent is not None:
+                return self.module_member(parent, name)
+        if self.project.owns(dotted):
+            return None  # of this project, but not to be found
+        return Symbol(data.canonical(dotted))
+
+    def module_member(self, module: Module, name: str) -> Symbol | None:
+        """What a project module's attribute is: bound in it, star-imported by it, or a submodule."""
+        bindings = module.names.bindings.get(name)
+        if bindings:
+            return self.bound(bindings, module, name, None)
+        for star in module.names.stars:
+            found = self.exported(star, name)
+            if found is not None:
+                return found
+        for function in _global_writers(module, name):
+            return self.bound(function.names.bindings[name], function, name, None)
+        submodule = self.project.module(f"{module.name}.{name}")
+        return Symbol(submodule.name, scope=submodule) if submodule is not None else None
+
+    def exported(self, module_name: str, name: str) -> Symbol | None:
+        """What ``from module_name import *`` brings under ``name``."""
+        module = self.project.module(module_name)
+        if module is None:
+            return None
+        key = ("*", module, name)
+        if key in self._busy:
+            return None
+        listed = _dunder_all(module)
+        if (listed is not None and name not in listed) or (listed is None and name.startswith("_")):
+            return None
+        self._busy.add(key)
+        try:
+            return self.module_member(module, name)
+        finally:
+            self._busy.discard(key)
+
+    def class_member(self, base: Symbol, name: str) -> Symbol | None:
+        """An attribute of a project class or its instance, through its bases."""
+        assert base.class_ is not None
+        for ancestor in self.mro(base.class_):
+            if ancestor.class_ is None:
+                if ancestor.name == "builtins.object":
+                    continue
+                return Symbol(data.canonical(f"{ancestor.name}.{name}"))
+            found = self._own_member(ancestor.class_, base, name)
+            if found is not _NOTHING:
+                return found  # type: ignore[return-value]
+        return None
+
+    def _own_member(self, owner: Scope, base: Symbol, name: str) -> object:
+        bindings = owner.names.bindings.get(name)
+        if bindings and not (len(bindings) == 1 and _is_placeholder(bindings[0]) and base.instance):
+            chosen = bindings[-1]
+            if chosen.kind is BindingKind.FUNCTION and chosen.scope is not None:
+                return self._method(chosen.scope, base)
+            return self.bound(bindings, owner, name, None)
+        assigned: list[tuple[Binding, Scope]] = []
+        for method in owner.methods():
+            if method.parameters:
+                key = (method.parameters[0].arg, name)
+                assigned.extend((b, method) for b in method.names.attributes.get(key, ()))
+        assigned = [(b, m) for b, m in assigned if not _is_placeholder(b)] or assigned
+        if not assigned:
+            return None if bindings else _NOTHING
+        return agree([self.binding(b, m, f"{m.parameters[0].arg}.{name}") for b, m in assigned])
+
+    def _method(self, function: Scope, base: Symbol) -> Symbol | None:
+        texts = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
+        if base.instance and texts & {"property", "cached_property"}:
+            return self.returned(Symbol(function.full_name, scope=function))
+        return Symbol(function.full_name, scope=function, receiver=base.class_)
+
+    def mro(self, class_: Scope) -> Iterator[Symbol]:
+        """The class, then its bases depth first; bases from outside the project end as plain names."""
+        seen: set[Scope] = set()
+        pending: list[Symbol] = [Symbol(class_.full_name, scope=class_)]
+        while pending:
+            current = pending.pop(0)
+            owner = current.class_
+            if owner is None:
+                yield current
+                continue
+            if owner in seen:
+                continue
+            seen.add(owner)
+            yield current
+            bases: list[Symbol] = []
+            for node in getattr(owner.node, "bases", []):
+                plain = node.value if isinstance(node, ast.Subscript) else node
+                base = self.resolve(plain, owner.parent or owner)
+                if base is None:
+                    base = Symbol("?")
+                if not base.name.startswith(("typing.", "abc.")):
+                    bases.append(base)
+            pending = bases + pending
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def _call(self, node: ast.Call, scope: Scope) -> Symbol | None:
+        func = node.func
+        if isinstance(func, ast.Name) and func.id == "super" and not node.args:
+            return self._super(scope)
+        called = self.resolve(func, scope)
+        if called is None:
+            return None
+        if called.name in data.PASS_THROUGH and node.args:
+            return self.resolve(node.args[0], scope)
+        if called.name == "typing.cast" and len(node.args) == 2:
+            return self.annotation(node.args[0], scope)
+        if called.name in data.SEQUENCE_MAKERS:
+            item = self.iterated(node.args[0], scope, ()) if node.args else None
+            return Symbol(_LIST, instance=True, item=item)
+        if called.name == PARTIAL and node.args:
+            return Symbol(PARTIAL, instance=True, item=self.resolve(node.args[0], scope))
+        return self.returned(called)
+
+    def _super(self, scope: Scope) -> Symbol | None:
+        owner = next((s for s in scope.walk_up() if s.is_class), None)
+        if owner is None:
+            return None
+        bases = list(self.mro(owner))[1:]
+        return bases[0].made() if bases else None
+
+    def returned(self, called: Symbol) -> Symbol | None:
+        """What calling ``called`` gives."""
+        if called.class_ is not None:
+            if not called.instance:
+                return called.made()
+            method = self.class_member(called, "__call__")
+            return self.returned(method) if method is not None else None
+        if called.function is not None:
+            return self._function_result(called.function, called.receiver)
+        if called.instance:
+            if called.name == PARTIAL:
+                return self.returned(called.item) if called.item is not None else None
+            return None
+        return self._external_result(called)
+
+    def _external_result(self, called: Symbol) -> Symbol | None:
+        base, _, method = called.name.rpartition(".")
+        if base in (_LIST, _DICT, _TUPLE, "builtins.set", "collections.deque"):
+            return _container_method(called, base, method)
+        item = data.items().get(called.name)
+        if item is not None:
+            return Symbol(_LIST, instance=True, item=Symbol(item, instance=True))
+        known = data.returns().get(called.name)
+        if known is not None:
+            return Symbol(known, instance=True)
+        if data.is_class_name(called.name):
+            return called.made()
+        return Symbol(f"{called.name}()", instance=True)
+
+    def _function_result(self, function: Scope, receiver: Scope | None) -> Symbol | None:
+        if function.is_async:
+            if function.yields:
+                return Symbol(_LIST, instance=True, item=self._annotated_item(function))
+            return Symbol(COROUTINE, instance=True, item=self._plain_result(function))
+        if function.yields:
+            managed = self.is_context_manager(function)
+            item = self.produced(function)
+            return Symbol("contextlib.contextmanager", True, item=item) if managed else Symbol(_LIST, True, item=item)
+        return self._plain_result(function, receiver)
+
+    def _annotated_item(self, function: Scope) -> Symbol | None:
+        return self.produced(function)
+
+    def is_context_manager(self, function: Scope) -> bool:
+        """Whether a generator function is decorated to be one."""
+        names = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
+        return bool(names & {"contextmanager", "asynccontextmanager"})
+
+    def _plain_result(self, function: Scope, receiver: Scope | None = None) -> Symbol | None:
+        annotation = getattr(function.node, "returns", None)
+        if annotation is not None:
+            declared = self.annotation(annotation, function.parent or function)
+            if declared is not None:
+                return declared
+        return self._returned_value(function)
+
+    def _returned_value(self, function: Scope) -> Symbol | None:
+        key = ("return", function)
+        if key in self._busy:
+            return None
+        self._busy.add(key)
+        try:
+            values = [v for v in function.returns if v is not None and not _is_none(v)]
+            return agree([self.resolve(v, function) for v in values])
+        finally:
+            self._busy.discard(key)
+
+    def _await(self, node: ast.Await, scope: Scope) -> Symbol | None:
+        awaited = self.resolve(node.value, scope)
+        if awaited is None or not awaited.instance:
+            return None
+        if awaited.name == COROUTINE:
+            return awaited.item
+        if awaited.name in ("asyncio.Task", "asyncio.Future"):
+            return None
+        return awaited if awaited.name.endswith("()") else None
+
+    # -- other expressions ---------------------------------------------------------------------------------------
+
+    def entered(self, value: ast.expr, scope: Scope) -> Symbol | None:
+        """What ``with value as x`` binds x to."""
+        manager = self.resolve(value, scope)
+        if manager is None:
+            return None
+        if manager.name == "contextlib.contextmanager":
+            return manager.item
+        if manager.name.startswith("contextlib.closing"):
+            return self.resolve(value.args[0], scope) if isinstance(value, ast.Call) and value.args else None
+        if manager.class_ is not None:
+            for name in ("__enter__", "__aenter__"):
+                enter = self.class_member(manager, name)
+                if enter is not None and enter.function is not None:
+                    given = self._plain_result(enter.function)
+                    return given if given is not None else None
+            return next((a.made() for a in self.mro(manager.class_) if a.class_ is None), None)
+        return manager
+
+    def iterated(self, iterable: ast.expr, scope: Scope, path: tuple[int, ...]) -> Symbol | None:
+        """What a ``for`` target is bound to; ``path`` leads through tuple unpacking."""
+        if isinstance(iterable, ast.Call):
+            name = dotted_text(iterable.func)
+            if name == "enumerate" and iterable.args:
+                return self.iterated(iterable.args[0], scope, path[1:]) if path[:1] == (1,) else None
+            if name == "zip" and path and path[0] < len(iterable.args):
+                return self.iterated(iterable.args[path[0]], scope, path[1:])
+            if name.endswith(".items") and isinstance(iterable.func, ast.Attribute) and len(path) == 1:
+                mapping = self.resolve(iterable.func.value, scope)
+                return (mapping.item, mapping.value)[path[0] > 0] if mapping is not None else None
+            if name in ("list", "tuple", "set", "sorted", "reversed", "iter") and iterable.args:
+                return self.iterated(iterable.args[0], scope, path)
+        if path:
+            return None
+        found = self.resolve(iterable, scope)
+        return found.item if found is not None and found.name not in (COROUTINE, PARTIAL) else None
+
+    def _subscript(self, node: ast.Subscript, scope: Scope) -> Symbol | None:
+        base = self.resolve(node.value, scope)
+        if base is None:
+            return None
+        if not base.instance:
+            return base if data.is_class_name(base.name) or base.class_ is not None else None
+        if base.name == _DICT or base.value is not None:
+            return base.value
+        if isinstance(node.slice, ast.Slice):
+            return base if base.item is not None else None
+        return base.item
+
+    def _sequence(self, node: ast.List | ast.Set | ast.Tuple, scope: Scope) -> Symbol | None:
+        name = _TUPLE if isinstance(node, ast.Tuple) else _LIST
+        items: list[Symbol | None] = [
+            self.iterated(e.value, scope, ()) if isinstance(e, ast.Starred) else self.resolve(e, scope)
+            for e in node.elts[:50]
+        ]
+        return Symbol(name, instance=True, item=agree(items))
+
+    def _dict(self, node: ast.Dict, scope: Scope) -> Symbol | None:
+        keys = [self.resolve(k, scope) for k in node.keys[:50] if k is not None]
+        return Symbol(
+            _DICT, instance=True, item=agree(keys), value=agree([self.resolve(v, scope) for v in node.values[:50]])
+        )
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> Symbol | None:
+        return Symbol(_LIST, instance=True, item=self.resolve(node.elt, scope))
+
+    def _dict_comprehension(self, node: ast.DictComp, scope: Scope) -> Symbol | None:
+        return Symbol(
+            _DICT, instance=True, item=self.resolve(node.key, scope), value=self.resolve(node.value, scope)
+        )
+
+    def _either(self, node: ast.IfExp, scope: Scope) -> Symbol | None:
+        sides = [s for s in (node.body, node.orelse) if not _is_none(s)]
+        return agree([self.resolve(s, scope) for s in sides])
+
+    def _or(self, node: ast.BoolOp, scope: Scope) -> Symbol | None:
+        values = node.values if isinstance(node.op, ast.Or) else node.values[-1:]
+        return agree([self.resolve(v, scope) for v in values if not _is_none(v)])
+
+    def _walrus(self, node: ast.NamedExpr, scope: Scope) -> Symbol | None:
+        return self.resolve(node.value, scope)
+
+    def _constant(self, node: ast.Constant, scope: Scope) -> Symbol | None:
+        if node.value is None or node.value is ...:
+            return None
+        return Symbol(f"builtins.{type(node.value).__name__}", instance=True)
+
+    def _string(self, node: ast.JoinedStr, scope: Scope) -> Symbol | None:
+        return Symbol("builtins.str", instance=True)
+
+    def _lambda(self, node: ast.Lambda, scope: Scope) -> Symbol | None:
+        function = scope.child(node)
+        return Symbol(function.full_name, scope=function)
+
+
+_EXPRESSIONS = {
+    ast.Name: Resolver._name,
+    ast.Attribute: Resolver._attribute,
+    ast.Call: Resolver._call,
+    ast.Await: Resolver._await,
+    ast.Subscript: Resolver._subscript,
+    ast.List: Resolver._sequence,
+    ast.Set: Resolver._sequence,
+    ast.Tuple: Resolver._sequence,
+    ast.Dict: Resolver._dict,
+    ast.ListComp: Resolver._comprehension,
+    ast.SetComp: Resolver._comprehension,
+    ast.GeneratorExp: Resolver._comprehension,
+    ast.DictComp: Resolver._dict_comprehension,
+    ast.IfExp: Resolver._either,
+    ast.BoolOp: Resolver._or,
+    ast.NamedExpr: Resolver._walrus,
+    ast.Constant: Resolver._constant,
+    ast.JoinedStr: Resolver._string,
+    ast.Lambda: Resolver._lambda,
+}
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_placeholder(binding: Binding) -> bool:
+    """A binding that says nothing about the type: ``x = None`` or a bare ``x: T`` beside a real one."""
+    if binding.kind is not BindingKind.VALUE or binding.annotation is not None:
+        return False
+    return binding.value is not None and _is_none(binding.value)
+
+
+def _path_to(target: ast.expr, name: str) -> tuple[int, ...] | None:
+    """Where in an unpacking target ``name`` stands."""
+    if isinstance(target, ast.Name):
+        return () if target.id == name else None
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for position, element in enumerate(target.elts):
+            inner = _path_to(element, name)
+            if inner is not None:
+                return (position, *inner)
+    return None
+
+
+def _reaching(bindings: list[Binding], at: ast.AST | None, module: Module) -> list[Binding]:
+    """The binding that surely decides ``at``: the last one before it in a statement list around it.
+
+    Without such a one (bound in a branch, a loop, a nested scope) all of them may reach.
+    """
+    if at is None or len(bindings) < 2:
+        return bindings
+    by_statement: dict[ast.AST, Binding] = {b.node: b for b in bindings}
+    child: ast.AST = at
+    between: list[Binding] = []
+    for parent in module.ancestors(at):
+        if isinstance(parent, ast.stmt) and parent in by_statement and parent is not child:
+            held = by_statement[parent]
+            if held.kind in (BindingKind.WITH, BindingKind.FOR) and child in getattr(parent, "body", ()):
+                return [held, *between] if between else [held]
+        for block in _blocks(parent):
+            if child in block:
+                position = block.index(child)
+                for earlier in reversed(block[:position]):
+                    if earlier in by_statement:
+                        return [by_statement[earlier], *between]
+                    inside = [b for b in bindings if _holds(earlier, b.node, module)]
+                    between.extend(inside)
+        if isinstance(parent, (ast.For, ast.AsyncFor, ast.While)) and child in parent.body:
+            between.extend(b for b in bindings if _holds(parent, b.node, module) and b not in between)
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            break
+        child = parent
+    return bindings
+
+
+def _holds(outer: ast.AST, inner: ast.AST, module: Module) -> bool:
+    return any(ancestor is outer for ancestor in module.ancestors(inner))
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.AST]]:
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+
+
+def _places(owner: Scope, name: str) -> Iterator[tuple[Scope, str]]:
+    """Scopes that may fill the container ``name`` of ``owner``, with how they write it."""
+    text = name
+    if "." in name and owner.owner is not None:
+        attribute = name.partition(".")[2]
+        for method in owner.owner.methods():
+            if method.parameters:
+                yield method, f"{method.parameters[0].arg}.{attribute}"
+        return
+    yield owner, text
+    if owner.is_function:
+        for child in list(owner.children.values()):
+            if child.is_function and name not in child.names.bindings:
+                yield child, text
+
+
+def _container_method(called: Symbol, base: str, method: str) -> Symbol | None:
+    """What a method of a list, set, dict or tuple gives; ``called`` carries its container's item and value."""
+    if method in ("copy", "union", "intersection", "difference"):
+        return replace(called, name=base, instance=True)
+    if base == _DICT:
+        if method in ("get", "pop", "setdefault"):
+            return called.value
+        if method == "values":
+            return Symbol(_LIST, instance=True, item=called.value)
+        if method == "keys":
+            return Symbol(_LIST, instance=True, item=called.item)
+        return None
+    return called.item if method in ("pop", "popleft") else None
+
+
+@cache
+def _dunder_all(module: Module) -> frozenset[str] | None:
+    """The names in a literal ``__all__``; None where there is none or it is computed."""
+    bindings = module.names.bindings.get("__all__")
+    if not bindings or len(bindings) > 1:
+        return None
+    value = bindings[0].value
+    if not isinstance(value, (ast.List, ast.Tuple)):
+        return None
+    names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+    return frozenset(names) if len(names) == len(value.elts) else None
+
+
+def _global_writers(module: Module, name: str) -> Iterator[Scope]:
+    """Functions that bind the module's ``name`` through ``global`` where the module itself never does."""
+    for bindings in module.names.bindings.values():
+        for binding in bindings:
+            function = binding.scope
+            if binding.kind is BindingKind.FUNCTION and function is not None:
+                if name in function.names.globals and name in function.names.bindings:
+                    yield function

@@ -1,0 +1,1 @@
+"""Background tasks of FastAPI and Starlette (1xx)."""

@@ -1,0 +1,202 @@
+"""What a rule knows at work: the piece of LibCST it looks at, the index's view of it, and how to write edits."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bglint.index import context as where
+from bglint.model import Edit, Frame, Location, Span
+from bglint.rules.base import Candidate
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from bglint.config import Settings
+    from bglint.index.blocking import BlockingPath
+    from bglint.index.facts import Module, Scope
+    from bglint.index.project import Project
+    from bglint.index.symbols import Symbol
+    from bglint.source import Source
+
+
+class RuleContext:
+    """One file under lint. The engine moves it from piece to piece; rules only ask.
+
+    ``positions`` maps the current piece's LibCST nodes to spans in the file, ``parents`` to the nodes around them.
+    """
+
+    def __init__(self, module: Module, source: Source, project: Project, settings: Settings, display_path: str) -> None:
+        self.module = module
+        self.source = source
+        self.project = project
+        self.settings = settings
+        self.display_path = display_path
+        self.positions: dict[cst.CSTNode, Span] = {}
+        self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
+        self.candidates: list[Candidate] = []
+        self._sites: dict[tuple[Span, bool], ast.AST] = {}
+
+    # -- the engine's side ---------------------------------------------------------------------------------------
+
+    def enter(self, statement: ast.AST, positions: dict[cst.CSTNode, Span]) -> None:
+        """Turn to the next piece: its positions, and its nodes as the index sees them."""
+        self.positions = positions
+        self.parents = {}
+        self._sites = {}
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.expr, ast.stmt)):
+                # ast.Expr and the expression in it share a span: statements are kept apart.
+                self._sites.setdefault((self.ast_span(node), isinstance(node, ast.stmt)), node)
+
+    def take_candidates(self) -> list[Candidate]:
+        """The candidates registered since the last call."""
+        found, self.candidates = self.candidates, []
+        return found
+
+    # -- places --------------------------------------------------------------------------------------------------
+
+    def span(self, node: cst.CSTNode) -> Span:
+        """Where a LibCST node stands in the file, without its own parentheses."""
+        return self.positions[node]
+
+    def ast_span(self, node: ast.expr | ast.stmt) -> Span:
+        """Where an ``ast`` node stands in the file, in characters."""
+        end_row, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return Span(self._location(node.lineno, node.col_offset), self._location(end_row, end_column))
+
+    def _location(self, row: int, utf8_column: int) -> Location:
+        lines = self.source.lines
+        line = lines[row - 1] if row <= len(lines) else ""
+        if not line.isascii():
+            utf8_column = len(line.encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "replace"))
+        return Location(row, utf8_column + 1)
+
+    def text(self, node: cst.CSTNode | ast.expr | ast.stmt | Span) -> str:
+        """The source of a node or span, exactly as written."""
+        if isinstance(node, Span):
+            return self.source.slice(node)
+        return self.source.slice(self.ast_span(node) if isinstance(node, ast.AST) else self.span(node))
+
+    def indentation(self, row: int) -> str:
+        """The white space that a row starts with."""
+        line = self.source.lines[row - 1]
+        return line[: len(line) - len(line.lstrip(" \t\f"))]
+
+    def indent_unit(self) -> str:
+        """One level of indentation as this file writes it."""
+        for line in self.source.lines:
+            if line.startswith("\t"):
+                return "\t"
+            if line.startswith(" ") and line.strip():
+                width = len(line) - len(line.lstrip(" "))
+                return " " * (width if width in (2, 3, 4, 8) else 4)
+        return "    "
+
+    # -- names and types -----------------------------------------------------------------------------------------
+
+    def site(self, node: cst.CSTNode, statement: bool = False) -> Any:
+        """The index's node for a LibCST expression (or statement); None where they do not correspond."""
+        span = self.positions.get(node)
+        return self._sites.get((span, statement)) if span is not None else None
+
+    def scope(self, site: ast.AST) -> Scope:
+        """The scope in which the index's node is evaluated."""
+        return self.module.scope_of(site)
+
+    def resolve(self, node: cst.CSTNode) -> str | None:
+        """The qualified name of what a LibCST expression is; None for an instance or the unknown."""
+        symbol = self.symbol(node)
+        return symbol.name if symbol is not None and not symbol.instance else None
+
+    def type_of(self, node: cst.CSTNode) -> str | None:
+        """The qualified name of the class of what a LibCST expression gives; None where it is unknown."""
+        symbol = self.symbol(node)
+        return symbol.name if symbol is not None and symbol.instance else None
+
+    def symbol(self, node: cst.CSTNode) -> Symbol | None:
+        """The resolver's whole answer for a LibCST expression."""
+        site = self.site(node)
+        return self.project.resolve(site, self.scope(site)) if isinstance(site, ast.expr) else None
+
+    # -- candidates ----------------------------------------------------------------------------------------------
+
+    def candidate(self, node: cst.CSTNode, site: ast.AST | None = None, span: Span | None = None, **data: Any) -> None:
+        """Register ``node`` for judgement. The finding covers ``span``, by default the node."""
+        site = site if site is not None else self.site(node)
+        if site is not None:
+            place = span if span is not None else self.span(node)
+            self.candidates.append(Candidate(node, site, self.scope(site), place, data))
+
+    def noqa_rows(self, candidate: Candidate) -> tuple[int, ...]:
+        """The rows on which a noqa comment counts: those of the statement's logical line, the reported row first."""
+        statement = where.statement_of(self.module, candidate.site)
+        first, last = header_rows(statement)
+        row = candidate.span.start.row
+        return (row, *(r for r in range(first, last + 1) if r != row))
+
+    def chain(self, path: BlockingPath) -> tuple[Frame, ...]:
+        """A blocking path as frames for the report, the sink last."""
+        return tuple(
+            Frame(step.function.full_name, self.display(step.function.module), step.call.lineno) for step in path.steps
+        )
+
+    def display(self, module: Module) -> str:
+        """How a module's file is named to the user."""
+        return self.display_path if module is self.module else self.project.display(module.path)
+
+    # -- edits ---------------------------------------------------------------------------------------------------
+
+    def replace(self, node: cst.CSTNode | ast.expr | ast.stmt | Span, content: str) -> Edit:
+        """Put ``content`` in the place of a node."""
+        if isinstance(node, Span):
+            return Edit(node, content)
+        return Edit(self.ast_span(node) if isinstance(node, ast.AST) else self.span(node), content)
+
+    def insert(self, location: Location, content: str) -> Edit:
+        """Put ``content`` before ``location``."""
+        return Edit(Span(location, location), content)
+
+    def import_module(self, name: str, scope: Scope) -> tuple[str, tuple[Edit, ...]]:
+        """How to write the module ``name`` in ``scope``, and the edits that import it where it is not yet."""
+        from bglint.fix.imports import import_module
+
+        plan = import_module(self.module.tree, self.source.text, name, avoid=names_visible(scope))
+        return plan.name, (plan.edit,) if plan.edit is not None else ()
+
+
+def names_visible(scope: Scope) -> frozenset[str]:
+    """The names bound in the functions around (and at) ``scope``: what an import must not be hidden by."""
+    return frozenset(name for s in scope.walk_up() if s.is_function for name in s.names.bindings)
+
+
+def header_rows(statement: ast.stmt) -> tuple[int, int]:
+    """First and last row of a statement's own logical line: for a compound statement, of its header."""
+    last = statement.end_lineno or statement.lineno
+    blocks = [getattr(statement, name, None) for name in ("body", "cases", "handlers")]
+    bodies = [block for block in blocks if isinstance(block, list) and block]
+    if not bodies:
+        return statement.lineno, last
+    inner = min(_first_row(node) for node in bodies[0])
+    return statement.lineno, max(statement.lineno, _last_header_row(statement, inner))
+
+
+def _first_row(node: ast.AST) -> int:
+    decorators = getattr(node, "decorator_list", None) or ()
+    pattern = getattr(node, "pattern", None)
+    return min([getattr(node, "lineno", 0) or pattern.lineno, *(d.lineno for d in decorators)])  # type: ignore[union-attr]
+
+
+def _last_header_row(statement: ast.stmt, inner: int) -> int:
+    """The last row of the header: where its expressions end, comments before the body left out."""
+    ends = [child.end_lineno or 0 for child in _header_expressions(statement)]
+    return min(inner, max(ends, default=statement.lineno)) if inner > statement.lineno else statement.lineno
+
+
+def _header_expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.expr):
+            yield child
+        elif isinstance(child, (ast.withitem, ast.arguments)):
+            yield from (node for node in ast.walk(child) if isinstance(node, ast.expr))

@@ -1,0 +1,1 @@
+"""asyncio tasks (2xx)."""

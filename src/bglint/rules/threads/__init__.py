@@ -1,0 +1,1 @@
+"""Threads, futures and processes (3xx)."""

@@ -1,0 +1,1 @@
+"""Errors nobody sees (5xx)."""
