@@ -6,7 +6,6 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.model import Finding, Fix, Level, Location, Span
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from bglint.config import Settings
     from bglint.index.facts import Module
     from bglint.index.project import Project
+    from bglint.rules.context import RuleContext
 
 # LibCST recurses about nine Python frames and a large C frame per level of nesting.
 _COMFORTABLE_DEPTH = 60
@@ -94,7 +94,13 @@ def unparsable(display_path: str, error: BaseException) -> Finding:
         words = str(error) or type(error).__name__
     place = Location(max(row, 1), column)
     return Finding(
-        "BGL000", "unparsable-file", Level.ERROR, f"Cannot parse: {words}", display_path, Span(place, place), noqa_rows=()
+        "BGL000",
+        "unparsable-file",
+        Level.ERROR,
+        f"Cannot parse: {words}",
+        display_path,
+        Span(place, place),
+        noqa_rows=(),
     )
 
 
@@ -157,7 +163,7 @@ def _last_name(func: ast.expr) -> str:
     return func.id if isinstance(func, ast.Name) else ""
 
 
-def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:  # noqa: F821
+def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
     depth = max(nesting(statement) for statement in piece.statements)
     if depth > _ABSURD_DEPTH:
         raise RecursionError
@@ -166,7 +172,7 @@ def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[F
     return _visit(piece, rules, ctx)
 
 
-def _visit(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:  # noqa: F821
+def _visit(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
     tree, positions = parse_piece(ctx.source, piece)
     wrapper = ast.Module(body=piece.statements, type_ignores=[])
     ctx.enter(wrapper, positions)

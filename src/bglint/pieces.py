@@ -62,7 +62,13 @@ def _piece(scope: Scope, group: list[ast.stmt], first: int, last: int, rows: lis
 
 
 def _header_end(node: ast.ClassDef) -> int:
-    return max([node.lineno, *(b.end_lineno or 0 for b in node.bases), *(k.value.end_lineno or 0 for k in node.keywords)])
+    return max(
+        [
+            node.lineno,
+            *(b.end_lineno or 0 for b in node.bases),
+            *(k.value.end_lineno or 0 for k in node.keywords),
+        ]
+    )
 
 
 def _first_row(node: ast.stmt) -> int:
@@ -87,7 +93,8 @@ def parse_piece(source: Source, piece: Piece) -> tuple[cst.Module, dict[cst.CSTN
     wrapper = MetadataWrapper(tree, unsafe_skip_copy=True)
     positions = {
         node: Span(
-            Location(place.start.line + shift, place.start.column + 1), Location(place.end.line + shift, place.end.column + 1)
+            Location(place.start.line + shift, place.start.column + 1),
+            Location(place.end.line + shift, place.end.column + 1),
         )
         for node, place in wrapper.resolve(PositionProvider).items()
     }
@@ -135,9 +142,16 @@ _LAYOUT = (
 def _child_fields(kind: type[Any]) -> tuple[str, ...]:
     """The fields of a LibCST node class that can hold code, layout left out."""
     fields = getattr(kind, "__dataclass_fields__", {})
-    return tuple(name for name in fields if not name.startswith(_LAYOUT) and name != "value" or _is_code(kind, name))
+    return tuple(name for name in fields if (not name.startswith(_LAYOUT) and name != "value") or _is_code(kind, name))
 
 
 def _is_code(kind: type[Any], name: str) -> bool:
     # ``value`` is the text of a Name, a number or white space, but a node everywhere else.
-    return name == "value" and kind.__name__ not in ("Name", "SimpleString", "Integer", "Float", "Imaginary", "Comment")
+    return name == "value" and kind.__name__ not in (
+        "Name",
+        "SimpleString",
+        "Integer",
+        "Float",
+        "Imaginary",
+        "Comment",
+    )

@@ -16,7 +16,14 @@ else:
 PASS_THROUGH = frozenset({"copy.copy", "copy.deepcopy", "builtins.iter"})
 # Calls that make a list of what their first argument iterates over.
 SEQUENCE_MAKERS = frozenset(
-    {"builtins.list", "builtins.set", "builtins.tuple", "builtins.sorted", "builtins.reversed", "builtins.frozenset"}
+    {
+        "builtins.list",
+        "builtins.set",
+        "builtins.tuple",
+        "builtins.sorted",
+        "builtins.reversed",
+        "builtins.frozenset",
+    }
 )
 _LOWERCASE_CLASSES = frozenset({"collections.deque", "collections.defaultdict", "builtins.dict", "builtins.set"})
 

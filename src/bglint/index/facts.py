@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
@@ -220,7 +220,17 @@ class Scope:
 class Module(Scope):
     """One parsed file. ``name`` is its dotted import name, ``path`` where it lies."""
 
-    __slots__ = ("calls_of", "is_package", "linked", "parents", "path", "returns_of", "text", "tree", "yields_of")
+    __slots__ = (
+        "calls_of",
+        "is_package",
+        "linked",
+        "parents",
+        "path",
+        "returns_of",
+        "text",
+        "tree",
+        "yields_of",
+    )
 
     def __init__(self, name: str, path: Path, text: str, tree: ast.Module) -> None:
         self.path = path
@@ -490,7 +500,7 @@ class _Collector:
                     pending.extend(ast.iter_child_nodes(node))
 
 
-_HANDLERS = {
+_HANDLERS: dict[type[ast.AST], Callable[[_Collector, Any], None]] = {
     ast.FunctionDef: _Collector.function,
     ast.AsyncFunctionDef: _Collector.function,
     ast.ClassDef: _Collector.class_,
@@ -538,4 +548,3 @@ def dotted_text(node: ast.expr) -> str:
         base = dotted_text(node.value)
         return f"{base}.{node.attr}" if base else ""
     return ""
-

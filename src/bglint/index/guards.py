@@ -301,7 +301,8 @@ def is_stub(function: Scope) -> bool:
     body = [s for s in function.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     if not body:
         return any(
-            isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and s.value.value is ... for s in function.body
+            isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and s.value.value is ...
+            for s in function.body
         )
     if len(body) == 1 and isinstance(body[0], ast.Raise) and body[0].exc is not None:
         raised = body[0].exc.func if isinstance(body[0].exc, ast.Call) else body[0].exc

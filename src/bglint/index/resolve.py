@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bglint.index import data
 from bglint.index.facts import Binding, BindingKind, Module, Scope, dotted_text
@@ -647,16 +647,17 @@ class Resolver:
     def _dict(self, node: ast.Dict, scope: Scope) -> Symbol | None:
         keys = [self.resolve(k, scope) for k in node.keys[:50] if k is not None]
         return Symbol(
-            _DICT, instance=True, item=agree(keys), value=agree([self.resolve(v, scope) for v in node.values[:50]])
+            _DICT,
+            instance=True,
+            item=agree(keys),
+            value=agree([self.resolve(v, scope) for v in node.values[:50]]),
         )
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> Symbol | None:
         return Symbol(_LIST, instance=True, item=self.resolve(node.elt, scope))
 
     def _dict_comprehension(self, node: ast.DictComp, scope: Scope) -> Symbol | None:
-        return Symbol(
-            _DICT, instance=True, item=self.resolve(node.key, scope), value=self.resolve(node.value, scope)
-        )
+        return Symbol(_DICT, instance=True, item=self.resolve(node.key, scope), value=self.resolve(node.value, scope))
 
     def _either(self, node: ast.IfExp, scope: Scope) -> Symbol | None:
         sides = [s for s in (node.body, node.orelse) if not _is_none(s)]
@@ -682,7 +683,7 @@ class Resolver:
         return Symbol(function.full_name, scope=function)
 
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type[ast.expr], Callable[[Resolver, Any, Scope], Symbol | None]] = {
     ast.Name: Resolver._name,
     ast.Attribute: Resolver._attribute,
     ast.Call: Resolver._call,

@@ -184,8 +184,9 @@ def header_rows(statement: ast.stmt) -> tuple[int, int]:
 
 def _first_row(node: ast.AST) -> int:
     decorators = getattr(node, "decorator_list", None) or ()
-    pattern = getattr(node, "pattern", None)
-    return min([getattr(node, "lineno", 0) or pattern.lineno, *(d.lineno for d in decorators)])  # type: ignore[union-attr]
+    own = node.pattern if isinstance(node, ast.match_case) else node
+    rows: list[int] = [getattr(own, "lineno", 0), *(d.lineno for d in decorators)]
+    return min(rows)
 
 
 def _last_header_row(statement: ast.stmt, inner: int) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
-from bglint.index import context as where
 from bglint.index.blocking import BlockingPath
-from bglint.model import Applicability
 from bglint.rules.base import Candidate, Refused, Rewrite
 from bglint.rules.blocking._shared import BlockingRule
 
