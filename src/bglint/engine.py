@@ -120,7 +120,7 @@ def _findings(
     rows = word_rows(source, frozenset().union(*words.values()))
     found: list[Finding] = []
     for piece in pieces(module, rows):
-        wanted = _wanted(module, piece, words)
+        wanted = _wanted(module, piece, words, source)
         if wanted:
             found.extend(_lint_piece(piece, wanted, ctx))
     return found
@@ -142,18 +142,23 @@ def word_rows(source: Source, words: Iterable[str]) -> list[int]:
     return rows
 
 
-def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]]) -> list[Rule]:
+def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]], source: Source) -> list[Rule]:
     """The rules that find a call in this piece worth LibCST's time."""
-    for statement in piece.statements:
-        module.link_statement(statement, piece.scope)
+    text = "".join(source.lines[piece.first - 1 : piece.last])
+    open_rules = {
+        rule: interesting
+        for rule, interesting in words.items()
+        if not rule.piece_needs or any(word in text for word in rule.piece_needs)
+    }
     wanted: list[Rule] = []
+    if not open_rules:
+        return wanted
     for statement in piece.statements:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Call):
-                name = _last_name(node.func)
-                for rule, interesting in words.items():
-                    if name in interesting and rule not in wanted and rule.matches(node, module.scope_of(node)):
-                        wanted.append(rule)
+        for call, scope in module.link_statement(statement, piece.scope):
+            name = _last_name(call.func)
+            for rule, interesting in open_rules.items():
+                if name in interesting and rule not in wanted and rule.matches(call, scope):
+                    wanted.append(rule)
     return wanted
 
 

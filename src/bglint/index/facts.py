@@ -222,6 +222,7 @@ class Module(Scope):
 
     __slots__ = (
         "calls_of",
+        "has_walrus",
         "is_package",
         "linked",
         "parents",
@@ -237,11 +238,12 @@ class Module(Scope):
         self.text = text
         self.tree = tree
         self.is_package = path.stem == "__init__"
+        self.has_walrus = ":=" in text
         self.parents: dict[ast.AST, ast.AST] = {}
         self.calls_of: dict[Scope, list[ast.Call]] = {}
         self.returns_of: dict[Scope, list[ast.expr | None]] = {}
         self.yields_of: dict[Scope, list[ast.Yield | ast.YieldFrom]] = {}
-        self.linked: set[ast.AST] = set()
+        self.linked: dict[ast.AST, list[tuple[ast.Call, Scope]]] = {}
         super().__init__(self, tree, name, None)
 
     @cached_property
@@ -254,23 +256,26 @@ class Module(Scope):
         """The package that relative imports start from."""
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
-    def link(self, scope: Scope) -> None:
+    def link(self, scope: Scope) -> list[tuple[ast.Call, Scope]]:
         """Note parents, calls, returns and yields of all nodes of the outermost function around ``scope``.
 
-        For a module or class scope: of its own statements, functions left out.
+        For a module or class scope: of its own statements, functions left out. Returns the calls and their scopes.
         """
         root = scope.outermost_function
-        if root.node in self.linked:
-            return
-        self.linked.add(root.node)
-        _link(self, root)
+        if root.node not in self.linked:
+            self.linked[root.node] = []
+            self.linked[root.node] = _link(self, root)
+        return self.linked[root.node]
 
-    def link_statement(self, statement: ast.stmt, scope: Scope | None = None) -> None:
-        """Link every scope inside a statement of the module (or of the class ``scope``)."""
+    def link_statement(self, statement: ast.stmt, scope: Scope | None = None) -> list[tuple[ast.Call, Scope]]:
+        """Link every scope inside a statement of the module (or of the class ``scope``); return the calls in it."""
         scope = scope or self
-        self.link(scope)
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        first = min([first, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
+        calls = [(call, owner) for call, owner in self.link(scope) if first <= call.lineno <= last]
         for inner in scopes_within(scope, statement):
-            self.link(inner)
+            calls.extend(self.link(inner))
+        return calls
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around a linked node, innermost first."""
@@ -320,48 +325,60 @@ def _evaluated_outside(scope: ast.AST, child: ast.AST) -> bool:
     return not isinstance(child, ast.stmt)
 
 
-def _link(module: Module, root: Scope) -> None:
+def _link(module: Module, root: Scope) -> list[tuple[ast.Call, Scope]]:
     parents = module.parents
+    calls: list[tuple[ast.Call, Scope]] = []
     enter_functions = root.is_function
-    if not isinstance(root.node, ast.Module):
-        # The way up to the module, so that ancestors() ends there.
-        for scope in root.walk_up():
-            if scope.parent is not None:
-                parents.setdefault(scope.node, scope.parent.node)
+    # The way up to the module, so that ancestors() ends there.
+    for scope in root.walk_up():
+        if scope.parent is not None:
+            parents.setdefault(scope.node, scope.parent.node)
     stack: list[tuple[ast.AST, Scope]] = [(root.node, root)]
     while stack:
         node, scope = stack.pop()
         kind = type(node)
         if kind is ast.Call:
-            module.calls_of.setdefault(scope, []).append(node)  # type: ignore[arg-type]
+            calls.append((node, scope))  # type: ignore[arg-type]
         elif kind is ast.Return:
             module.returns_of.setdefault(scope, []).append(node.value)  # type: ignore[attr-defined]
         elif kind is ast.Yield or kind is ast.YieldFrom:
             module.yields_of.setdefault(scope, []).append(node)  # type: ignore[arg-type]
-        children: list[tuple[ast.AST, Scope]] = []
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                nodes: Iterable[object] = value
-            elif isinstance(value, ast.AST):
-                nodes = (value,)
-            else:
-                continue
-            for child in nodes:
-                if not isinstance(child, ast.AST) or isinstance(child, (ast.expr_context, ast.operator)):
-                    continue
-                parents[child] = node
-                inside = isinstance(node, _SCOPES) and not _evaluated_outside(node, child)
-                if node is root.node:
-                    # Decorators and defaults of the root belong to the scope around it.
-                    if inside or isinstance(node, ast.Module):
-                        children.append((child, scope))
-                elif inside:
-                    if enter_functions or isinstance(node, ast.Lambda):
-                        children.append((child, scope.child(node)))  # type: ignore[arg-type]
-                else:
-                    children.append((child, scope))
-        stack.extend(reversed(children))
+        children = list(_children(node))
+        for child in children:
+            parents[child] = node
+        if kind in _SCOPE_TYPES or node is root.node:
+            stack.extend(reversed([(c, s) for c in children if (s := _owner(c, node, scope, root, enter_functions))]))
+        else:
+            stack.extend([(child, scope) for child in reversed(children) if type(child) not in _LEAVES])
+    for call, scope in calls:
+        module.calls_of.setdefault(scope, []).append(call)
+    return calls
+
+
+def _owner(child: ast.AST, node: ast.AST, scope: Scope, root: Scope, enter_functions: bool) -> Scope | None:
+    """The scope that evaluates a child of a ``def``, ``class``, ``lambda`` or module; None where it is not walked."""
+    outside = not isinstance(node, ast.Module) and _evaluated_outside(node, child)
+    if node is root.node:
+        return None if outside else scope  # decorators and defaults of the root belong to the scope around it
+    if outside:
+        return scope
+    return scope.child(node) if enter_functions or isinstance(node, ast.Lambda) else None  # type: ignore[arg-type]
+
+
+_SCOPE_TYPES = frozenset(_SCOPES)
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom, ast.alias})
+_NOT_CHILDREN = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            for child in value:
+                if isinstance(child, ast.AST) and not isinstance(child, _NOT_CHILDREN):
+                    yield child
+        elif isinstance(value, ast.AST) and not isinstance(value, _NOT_CHILDREN):
+            yield value
 
 
 class _Collector:
@@ -490,7 +507,7 @@ class _Collector:
         self.names.nonlocals.update(node.names)
 
     def walrus(self, value: ast.expr) -> None:
-        if not isinstance(value, (ast.Name, ast.Constant)):
+        if self.scope.module.has_walrus and not isinstance(value, (ast.Name, ast.Constant)):
             pending: list[ast.AST] = [value]
             while pending:
                 node = pending.pop()

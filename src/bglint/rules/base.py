@@ -52,7 +52,7 @@ class Rule:
 
     ``visit_<Node>`` methods are LibCST's; they call ``self.ctx.candidate``. A rule keeps no state of its own.
     ``triggers`` are the last parts of the called names worth a look; ``needs`` are words of which the file must
-    hold at least one for a trigger to mean anything.
+    hold at least one for a trigger to mean anything; ``piece_needs`` the same for the function or statement.
     """
 
     code: ClassVar[str]
@@ -61,6 +61,7 @@ class Rule:
     default: ClassVar[bool] = True
     triggers: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
+    piece_needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, ctx: RuleContext) -> None:
         self.ctx = ctx

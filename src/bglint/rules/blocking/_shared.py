@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, ClassVar
 
 from bglint.model import Finding, Level
@@ -25,6 +26,7 @@ class BlockingRule(Rule):
     level = Level.ERROR
     kind: ClassVar[str]
     needs = frozenset({"async def"})
+    piece_needs = frozenset({"async def"})
 
     def words(self, text: str) -> frozenset[str]:
         """The sinks' names, and those of the functions of this file that hold one, or hold such a function."""
@@ -59,18 +61,18 @@ def with_holders(text: str, words: frozenset[str]) -> frozenset[str]:
 
     Read from the indentation alone: a name too many costs a look, nothing else.
     """
-    rows = text.split("\n")
-    opened = [
-        (text.count("\n", 0, match.start()), len(match[1].expandtabs()), match[3]) for match in _DEF.finditer(text)
-    ]
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    opened = [(bisect_right(starts, m.start()), len(m[1].expandtabs()), m[3]) for m in _DEF.finditer(text)]
     found = frozenset(words)
     fresh = found
     while fresh:
         pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(fresh))) + r")\b")
+        rows = {bisect_right(starts, match.start()) for match in pattern.finditer(text)}
         holders: set[str] = set()
-        for row, line in enumerate(rows):
-            if pattern.search(line):
-                holders.update(_holders(row, line, opened))
+        for row in rows:
+            start = starts[row - 1]
+            end = starts[row] if row < len(starts) else len(text)
+            holders.update(_holders(row, text[start:end], opened))
         fresh = frozenset(holders) - found
         found |= fresh
     return found
