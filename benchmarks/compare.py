@@ -151,9 +151,7 @@ def version_of(tool: Tool) -> str:
 
 def table_of(comparison: Comparison, columns: Sequence[tuple[str, str]]) -> Table:
     """Show a comparison; ``columns`` are the ratios to show, as heading and name of the base."""
-    title = (
-        f"{comparison.package} ({comparison.kind}): {comparison.files} files, {comparison.megabytes:.1f} MB"
-    )
+    title = f"{comparison.package} ({comparison.kind}): {comparison.files} files, {comparison.megabytes:.1f} MB"
     table = Table(title=title, title_justify="left")
     table.add_column("tool")
     for heading in ("threads", "median s", "min – max", *(name for name, _ in columns), "findings"):
@@ -176,9 +174,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Time bglint and its neighbours side by side.")
     parser.add_argument("--packages", nargs="+", metavar="NAME", help="default: the three of the benchmark")
     parser.add_argument("--rounds", type=int, help="how often every tool runs (default 5, quick 3)")
-    parser.add_argument(
-        "--quick", action="store_true", help="the smallest package, flake8-async if affordable"
-    )
+    parser.add_argument("--quick", action="store_true", help="the smallest package, flake8-async if affordable")
     parser.add_argument("--skip", nargs="+", choices=TOOLS, default=[], metavar="TOOL", help=", ".join(TOOLS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single measurement there")
     options = parser.parse_args(arguments)
@@ -227,9 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report_crashes(comparisons: Iterable[Comparison], console: Console) -> int:
     """Print what crashed tools said; return 1 if there are any."""
-    crashes = [
-        (each.package, timing) for each in comparisons for timing in each.timings if timing.crash is not None
-    ]
+    crashes = [(each.package, timing) for each in comparisons for timing in each.timings if timing.crash is not None]
     for package, timing in crashes:
         console.print(f"{timing.tool} crashed on {package}: {timing.crash}", markup=False, highlight=False)
     return 1 if crashes else 0

@@ -80,9 +80,7 @@ def describe(sighting: Sighting, context: int) -> str:
     parts += [f"  → {step['function']} ({step['filename']}:{step['row']})" for step in finding["chain"]]
     if finding["fix"]:
         parts.append(f"  fix ({finding['fix']['applicability']}): {finding['fix']['message']}")
-        parts += [
-            f"    row {edit['location']['row']}: {edit['content']!r}" for edit in finding["fix"]["edits"]
-        ]
+        parts += [f"    row {edit['location']['row']}: {edit['content']!r}" for edit in finding["fix"]["edits"]]
     elif finding.get("fix_refused"):
         parts.append(f"  not fixed: {finding['fix_refused']}")
     return "\n".join(parts)
@@ -92,12 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the findings asked for on the command line; 1 if bglint crashed or a package could not be had."""
     parser = argparse.ArgumentParser(description="Print findings with the code around them.")
     parser.add_argument("--select", default="BGL", help="rules, as for bglint (default: all)")
-    parser.add_argument(
-        "--packages", nargs="+", metavar="NAME", help="names, or all; default: the benchmark's"
-    )
-    parser.add_argument(
-        "--sample", type=int, metavar="N", help="at most N findings of each rule (default: all)"
-    )
+    parser.add_argument("--packages", nargs="+", metavar="NAME", help="names, or all; default: the benchmark's")
+    parser.add_argument("--sample", type=int, metavar="N", help="at most N findings of each rule (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="picks which (default: 0)")
     parser.add_argument("--context", type=int, default=8, metavar="ROWS", help="rows around (default: 8)")
     options = parser.parse_args(arguments)

@@ -129,9 +129,7 @@ def choose(names: Sequence[str]) -> tuple[Package, ...]:
     known = {canonicalize_name(package.name): package for package in ALL}
     unknown = [name for name in names if canonicalize_name(name) not in known]
     if unknown:
-        raise ValueError(
-            f"not a package of the benchmark: {', '.join(unknown)}; there are: {', '.join(known)}"
-        )
+        raise ValueError(f"not a package of the benchmark: {', '.join(unknown)}; there are: {', '.join(known)}")
     return tuple(known[canonicalize_name(name)] for name in names)
 
 

@@ -86,9 +86,7 @@ def _examine_copy(folder: Path, select: str, report: Report) -> None:
     again = lint(folder, select, "--fix", "--unsafe-fixes")
     report.violations += first_difference("first --fix", remaining, "second --fix", again)
     twice = read_files(folder)
-    report.violations += [
-        f"{name}: changed again by a second --fix" for name in once if once[name] != twice.get(name)
-    ]
+    report.violations += [f"{name}: changed again by a second --fix" for name in once if once[name] != twice.get(name)]
 
 
 def lint(folder: Path, select: str, *options: str) -> list[Finding]:
@@ -107,9 +105,7 @@ def lint(folder: Path, select: str, *options: str) -> list[Finding]:
 
 def read_files(folder: Path) -> dict[str, bytes]:
     """Return every file below ``folder``, whatever its kind: a stray temporary file must be seen."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def by_code(findings: Sequence[Finding]) -> Counter[str]:
@@ -123,17 +119,13 @@ def place(finding: Finding) -> str:
     return f"{finding['filename']}:{location['row']}:{location['column']}: {finding['code']}"
 
 
-def first_difference(
-    left_name: str, left: Sequence[Finding], right_name: str, right: Sequence[Finding]
-) -> list[str]:
+def first_difference(left_name: str, left: Sequence[Finding], right_name: str, right: Sequence[Finding]) -> list[str]:
     """Return one line on how two reports differ, none if they are the same."""
     if left == right:
         return []
     for ours, theirs in zip(left, right, strict=False):
         if ours != theirs:
-            return [
-                f"{left_name} says {place(ours)}, {right_name} says {place(theirs)}, or they differ in detail"
-            ]
+            return [f"{left_name} says {place(ours)}, {right_name} says {place(theirs)}, or they differ in detail"]
     return [f"{left_name} has {len(left)} findings, {right_name} has {len(right)}"]
 
 
@@ -196,9 +188,7 @@ def show(reports: Mapping[str, Report], console: Console) -> None:
     remaining = sum((report.remaining for report in reports.values()), Counter[str]())
     codes = Table("code", "found", "fixed", "left")
     for code in sorted(found | remaining):
-        codes.add_row(
-            code, str(found[code]), str(max(0, found[code] - remaining[code])), str(remaining[code])
-        )
+        codes.add_row(code, str(found[code]), str(max(0, found[code] - remaining[code])), str(remaining[code]))
     console.print(codes)
 
     refused = sum((report.refused for report in reports.values()), Counter[tuple[str, str]]())
@@ -212,9 +202,7 @@ def show(reports: Mapping[str, Report], console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Examine the packages named on the command line; 1 if anything did not hold."""
     parser = argparse.ArgumentParser(description="Lint and fix real packages; check what must hold.")
-    parser.add_argument(
-        "--packages", nargs="+", metavar="NAME", help="names, or all; default: the benchmark's"
-    )
+    parser.add_argument("--packages", nargs="+", metavar="NAME", help="names, or all; default: the benchmark's")
     parser.add_argument("--select", default="BGL", help="rules to use (default: all, opt-in ones too)")
     options = parser.parse_args(arguments)
     try:

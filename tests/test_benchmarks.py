@@ -105,9 +105,7 @@ class TestPackages:
 
 class TestRuns:
     def test_findings_are_the_lines_with_a_place(self) -> None:
-        output = (
-            "a.py:1:2: BGL101 x\nsub dir/b.py:10:3: dangling-task: y\n  a.py:1:2: quoted\nFound 2 errors.\n"
-        )
+        output = "a.py:1:2: BGL101 x\nsub dir/b.py:10:3: dangling-task: y\n  a.py:1:2: quoted\nFound 2 errors.\n"
         assert runs.count_findings(output) == 2
 
     @pytest.mark.parametrize(
@@ -120,9 +118,7 @@ class TestRuns:
             ("import traceback\ntry: 1/0\nexcept ArithmeticError: traceback.print_exc()", True),
         ],
     )
-    def test_other_exit_codes_and_tracebacks_are_crashes(
-        self, tmp_path: Path, code: str, crashed: bool
-    ) -> None:
+    def test_other_exit_codes_and_tracebacks_are_crashes(self, tmp_path: Path, code: str, crashed: bool) -> None:
         run = runs.measure([sys.executable, "-c", code], tmp_path, expected=(0, 1))
         assert (run.crash is not None) == crashed
 
@@ -196,13 +192,10 @@ class TestFindings:
         st.integers(0, 5),
         st.integers(0, 3),
     )
-    def test_a_sample_is_a_repeatable_part_in_the_first_order(
-        self, codes: list[str], size: int, seed: int
-    ) -> None:
+    def test_a_sample_is_a_repeatable_part_in_the_first_order(self, codes: list[str], size: int, seed: int) -> None:
         package = packages.BENCHMARK[0]
         sightings = [
-            findings.Sighting(package, Path(), finding("a.py", row, code))
-            for row, code in enumerate(codes, start=1)
+            findings.Sighting(package, Path(), finding("a.py", row, code)) for row, code in enumerate(codes, start=1)
         ]
         chosen = findings.sample(sightings, size, seed)
         assert chosen == findings.sample(sightings, size, seed)
