@@ -23,9 +23,7 @@ def repaired() -> Iterator[Server]:
 
 def ask(server: Server, path: str, seconds: float) -> Beside:
     """Ask for ``path`` and, once it is about to sleep, for something else."""
-    return request_beside(
-        server, lambda: server.http.get(path), lambda: f"sleeping {seconds}" in server.log()
-    )
+    return request_beside(server, lambda: server.http.get(path), lambda: f"sleeping {seconds}" in server.log())
 
 
 @pytest.mark.parametrize(("route", "seconds"), [("direct", 1.0), ("helper", 1.1)])
