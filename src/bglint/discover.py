@@ -190,9 +190,7 @@ class _Ignore:
                 self._add(pattern)
             self._regex = re.compile("|".join(map(translate, self._globs)))
         else:
-            from pathspec import GitIgnoreSpec
-
-            self._spec = GitIgnoreSpec.from_lines(patterns)
+            self._spec = _spec(patterns)
 
     def _add(self, pattern: str) -> None:
         """Sort a plain pattern in; those that end with a slash, and mean folders only, keep it."""
@@ -222,6 +220,26 @@ class _Ignore:
         return path[len(self._folder) :].replace(os.sep, "/").lstrip("/")
 
 
+def _spec(patterns: list[str]) -> _Spec:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except ValueError:
+        # As git does, go on without the patterns that are none.
+        return GitIgnoreSpec.from_lines(pattern for pattern in patterns if _is_pattern(pattern))
+
+
+def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
+
+
 def _stripped(line: str) -> str:
     """Return a pattern without its line end and the spaces before it (git keeps escaped ones)."""
     line = line.rstrip("\r\n")
@@ -245,7 +263,7 @@ def _read_ignore(folder: str, path: str) -> tuple[_Ignore, ...]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as lines:
             return (_Ignore(folder, lines),)
-    except (OSError, ValueError):  # git too goes on without an ignore file that it cannot use
+    except OSError:  # git too goes on without an ignore file that it cannot use
         return ()
 
 

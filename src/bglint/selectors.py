@@ -122,9 +122,12 @@ class PathPatterns:
 
         What lies above ``top`` is none of its patterns' business: a project may well live in ``/srv/build/``.
         """
-        parent, name = os.path.split(path)
-        inside = parent == top or parent.startswith(top.rstrip(os.sep) + os.sep)
-        return self.match(path, name) or (inside and parent != top and self.match_below(parent, top))
+        above = top.rstrip(os.sep) + os.sep
+        while not self.match(path, os.path.basename(path)):
+            path = os.path.dirname(path)
+            if not path.startswith(above):
+                return False
+        return True
 
 
 def _escaped(text: str) -> str:
