@@ -71,9 +71,15 @@ class Session:
                 offload=settings.offload,
                 blocking=settings.blocking,
                 non_blocking=settings.non_blocking,
+                kinds=engine.blocking_kinds(settings),
             )
             self._projects[id(settings)] = found
         return found
+
+    def note(self, files: Sequence[Path]) -> None:
+        """Tell the projects which files this run lints, so that questions about callers cover them all."""
+        for path in files:
+            self.project(self.configuration.for_path(path)).lints(path)
 
     def display(self, path: Path) -> str:
         """A path as reports name it: relative to the working directory where it lies below it."""
@@ -93,12 +99,9 @@ class Session:
     def lint_decoded(self, source: Source) -> list[Finding]:
         """The findings in a source, whatever lies on disk at its path."""
         settings = self.configuration.for_path(source.path)
-        found = engine.lint(source, self.project_if_needed(settings), settings, self.display(source.path))
+        self.project(settings).lints(source.path, source.data)
+        found = engine.lint(source, self.project(settings), settings, self.display(source.path))
         return _kept(found, source, settings) if found else found
-
-    def project_if_needed(self, settings: Settings) -> Project:
-        """The project; apart from ``project`` only so that it can be made late."""
-        return self.project(settings)
 
     def _unreadable(self, error: SourceError, path: Path) -> list[Finding]:
         settings = self.configuration.for_path(path)
@@ -106,7 +109,14 @@ class Session:
             return []
         place = Location(error.row, error.column)
         return [
-            Finding("BGL000", "unparsable-file", Level.ERROR, error.message, self.display(path), Span(place, place))
+            Finding(
+                "BGL000",
+                "unparsable-file",
+                Level.ERROR,
+                error.message,
+                self.display(path),
+                Span(place, place),
+            )
         ]
 
 
@@ -131,12 +141,15 @@ def lint_paths(
     session = Session(options, cwd)
     discovery = discover([session.cwd / p for p in paths], session.configuration.for_path, session.cwd)
     findings = [f for error in discovery.errors for f in session._unreadable(error, Path(error.path))]
+    session.note(discovery.files)
     for chunk in _in_parallel(session.lint, discovery.files, jobs):
         findings.extend(chunk)
     return LintResult(tuple(sorted(findings, key=lambda f: f.sort_key)), len(discovery.files))
 
 
-def lint_source(text: str | bytes, path: Path, *, options: Options = Options(), cwd: Path | None = None) -> tuple[Finding, ...]:
+def lint_source(
+    text: str | bytes, path: Path, *, options: Options = Options(), cwd: Path | None = None
+) -> tuple[Finding, ...]:
     """Lint ``text`` as the content of ``path``; other modules of its project are read from disk."""
     session = Session(options, cwd)
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -160,7 +173,9 @@ def _fix_text(session: Session, text: str, path: Path, unsafe: bool) -> FixResul
     settings = session.configuration.for_path(path)
 
     def lint(current: str) -> list[Finding]:
-        return session.lint_decoded(Source(path, current.encode("utf-8", "surrogatepass"), current, "utf-8", False, _newline(current)))
+        return session.lint_decoded(
+            Source(path, current.encode("utf-8", "surrogatepass"), current, "utf-8", False, _newline(current))
+        )
 
     def wanted(finding: Finding) -> bool:
         return is_applicable(finding, unsafe) and settings.may_fix(finding.code)
@@ -198,6 +213,7 @@ def fix_paths(
     fixed: dict[str, Mapping[str, int]] = {}
     changes: dict[str, tuple[str, str]] = {}
     failures: list[str] = []
+    session.note(discovery.files)
     for path in discovery.files:
         left, done = _fix_file(session, path, unsafe, write)
         findings.extend(left)
@@ -210,7 +226,11 @@ def fix_paths(
             fixed[name] = dict(done.applied)
             changes[name] = done.before_after
     return FixRun(
-        tuple(sorted(findings, key=lambda f: f.sort_key)), len(discovery.files), fixed, changes, tuple(failures)
+        tuple(sorted(findings, key=lambda f: f.sort_key)),
+        len(discovery.files),
+        fixed,
+        changes,
+        tuple(failures),
     )
 
 
@@ -221,7 +241,9 @@ class _FileFix:
     failure: str | None
 
 
-def _fix_file(session: Session, path: Path, unsafe: bool, write: bool) -> tuple[list[Finding], _FileFix | None]:
+def _fix_file(
+    session: Session, path: Path, unsafe: bool, write: bool
+) -> tuple[list[Finding], _FileFix | None]:
     try:
         source = read(path)
     except SourceError as error:
@@ -232,9 +254,13 @@ def _fix_file(session: Session, path: Path, unsafe: bool, write: bool) -> tuple[
         return found, None
     result = _fix_text(session, source.text, path, unsafe)
     if result.failure is not None or not result.applied:
-        return found, _FileFix({}, (source.text, source.text), str(result.failure) if result.failure else None)
+        return found, _FileFix(
+            {}, (source.text, source.text), str(result.failure) if result.failure else None
+        )
     if write and source.encode(source.text) != source.data:
-        return found, _FileFix({}, (source.text, source.text), "its bytes do not survive decoding and encoding")
+        return found, _FileFix(
+            {}, (source.text, source.text), "its bytes do not survive decoding and encoding"
+        )
     if write:
         from bglint.fix.write import atomic_write
 
@@ -246,7 +272,9 @@ def _fix_file(session: Session, path: Path, unsafe: bool, write: bool) -> tuple[
     return list(result.remaining), _FileFix(result.applied, (source.text, result.text), None)
 
 
-def _in_parallel(work: Callable[[Path], list[Finding]], files: Sequence[Path], jobs: int) -> list[list[Finding]]:
+def _in_parallel(
+    work: Callable[[Path], list[Finding]], files: Sequence[Path], jobs: int
+) -> list[list[Finding]]:
     """``work`` for every file: here for one job, in forked processes for more, biggest files first."""
     if jobs <= 1 or len(files) < 2 * jobs or not hasattr(os, "fork"):
         return [work(path) for path in files]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bglint.index.callers import last_name
 from bglint.model import Finding, Fix, Level, Location, Span
 from bglint.pieces import Piece, parse_piece, pieces, walk
 from bglint.rules import all_rules
@@ -30,7 +31,13 @@ def enabled_rules(settings: Settings) -> list[type[Rule]]:
     return [rule for rule in all_rules() if settings.enabled(rule.code, rule.default)]
 
 
-def matter(data: bytes, rules: Iterable[type[Rule]]) -> list[type[Rule]]:
+def blocking_kinds(settings: Settings) -> frozenset[str]:
+    """The kinds of blocking that enabled rules report."""
+    kinds = (getattr(rule, "kind", None) for rule in enabled_rules(settings))
+    return frozenset(kind for kind in kinds if kind)
+
+
+def matter(data: bytes, rules: Iterable[type[Rule]], project: Project) -> list[type[Rule]]:
     """The screen: the rules for which a file of these bytes can matter at all."""
     found: dict[str, bool] = {}
 
@@ -42,7 +49,8 @@ def matter(data: bytes, rules: Iterable[type[Rule]]) -> list[type[Rule]]:
     return [
         rule
         for rule in rules
-        if any(mentions(w) for w in rule.triggers) and (not rule.needs or any(mentions(w) for w in rule.needs))
+        if (not rule.needs or any(map(mentions, rule.needs)))
+        and (any(map(mentions, rule.triggers)) or rule.reaches(data, project))
     ]
 
 
@@ -51,7 +59,7 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
 
     A file that cannot be parsed gives one BGL000.
     """
-    rules = matter(source.data, enabled_rules(settings))
+    rules = matter(source.data, enabled_rules(settings), project)
     try:
         if not rules:
             check_syntax(source.text)
@@ -116,7 +124,7 @@ def _findings(
 
     ctx = RuleContext(module, source, project, settings, display_path)
     active = [rule(ctx) for rule in rules]
-    words = {rule: rule.words(source.text) for rule in active}
+    words = {rule: rule.words(source) for rule in active}
     rows = word_rows(source, frozenset().union(*words.values()))
     found: list[Finding] = []
     for piece in pieces(module, rows):
@@ -155,17 +163,11 @@ def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]], sou
         return wanted
     for statement in piece.statements:
         for call, scope in module.link_statement(statement, piece.scope):
-            name = _last_name(call.func)
+            name = last_name(call.func)
             for rule, interesting in open_rules.items():
                 if name in interesting and rule not in wanted and rule.matches(call, scope):
                     wanted.append(rule)
     return wanted
-
-
-def _last_name(func: ast.expr) -> str:
-    if isinstance(func, ast.Attribute):
-        return func.attr
-    return func.id if isinstance(func, ast.Name) else ""
 
 
 def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:

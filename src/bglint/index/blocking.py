@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from bglint.index import data
+from bglint.index.callers import last_name
 from bglint.index.facts import Scope
 from bglint.index.symbols import Symbol
 
@@ -48,14 +49,16 @@ class BlockingPath:
 class Blocking:
     """Answers for one project; remembers its answers."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, names: frozenset[str] | None = None) -> None:
+        """``names``, where they are known, bound the search: no call of another name reaches a sink."""
         self.project = project
+        self.names = names
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
         self._paths: dict[tuple[Scope, str], BlockingPath | None] = {}
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
         """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
-        reached = self._reached(call, scope)
+        reached = self.reached(call, scope)
         if isinstance(reached, Sink):
             return BlockingPath(reached) if reached.kind == kind else None
         if reached is None:
@@ -95,11 +98,13 @@ class Blocking:
 
     def _find_edges(self, function: Scope) -> Iterator[tuple[ast.Call, Sink | Scope]]:
         for call in function.calls:
-            reached = self._reached(call, function)
+            if self.names is not None and last_name(call.func) not in self.names:
+                continue
+            reached = self.reached(call, function)
             if reached is not None:
                 yield call, reached
 
-    def _reached(self, call: ast.Call, scope: Scope) -> Sink | Scope | None:
+    def reached(self, call: ast.Call, scope: Scope) -> Sink | Scope | None:
         """The sink a call is, or the sync project function that it runs."""
         symbol = self.project.resolve(call.func, scope)
         if symbol is None or isinstance(scope.module.parents.get(call), ast.Await):
@@ -149,6 +154,26 @@ def known_kind(dotted: str) -> str | None:
 def _names() -> dict[str, str]:
     groups = data.load("blocking.toml")["names"]
     return {name: kind for kind, group in groups.items() for name in group["calls"]}
+
+
+def sinks_of(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
+    """The qualified names of the sinks of some kinds, the configured ones included."""
+    wanted = frozenset(kinds)
+    yield from (name for name, kind in _names().items() if kind in wanted)
+    yield from (name for name, kind in extra.items() if kind in wanted)
+
+
+def sink_names(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
+    """What calls of the sinks look like: the last parts of their names."""
+    return (name.rpartition(".")[2] for name in sinks_of(kinds, extra))
+
+
+def sink_words(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
+    """The words of which a file must hold one to name a sink of these kinds directly."""
+    groups = data.load("blocking.toml")["names"]
+    for kind in kinds:
+        yield from groups.get(kind, {}).get("words", ())
+    yield from (name.rpartition(".")[2] for name, kind in extra.items() if kind in kinds)
 
 
 def is_non_blocking(call: ast.Call) -> bool:

@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 from bglint.index.blocking import Blocking
+from bglint.index.callers import Callers
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
+from bglint.index.reach import Reach
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
 
@@ -36,6 +38,7 @@ class Project:
         offload: Iterable[str] = (),
         blocking: Mapping[str, str] | None = None,
         non_blocking: Iterable[str] = (),
+        kinds: Iterable[str] = (),
     ) -> None:
         self.roots = [os.path.abspath(root) for root in roots]
         self.read = read
@@ -44,9 +47,12 @@ class Project:
         self.extra_offload = frozenset(offload)
         self.extra_blocking = dict(blocking or {})
         self.non_blocking = frozenset(non_blocking)
+        self.kinds = frozenset(kinds)
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[str, Module | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
+        self._found: dict[str, Path | None] = {}
+        self._linted: dict[str, bytes | None] = {}
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -59,9 +65,41 @@ class Project:
         return Guards(self)
 
     @cached_property
+    def callers(self) -> Callers:
+        """The files that calls can come from: the linted ones and the packages they import."""
+        return Callers(self, map(Path, self._linted))
+
+    @cached_property
+    def reach(self) -> Reach:
+        """Through which names blocking is reached anywhere in the project."""
+        return Reach(self, self.callers, self.kinds)
+
+    def lints(self, path: Path, content: bytes | None = None) -> None:
+        """Note a file of this run: questions about callers cover it and what its package imports.
+
+        ``content`` is what it holds where that is not what lies on disk.
+        """
+        key = os.path.abspath(path)
+        if key not in self._linted and not ("callers" in self.__dict__ and Path(key) in self.callers.files):
+            for name in ("callers", "reach", "blocking"):
+                self.__dict__.pop(name, None)
+        if content is not None or key not in self._linted:
+            self._linted[key] = content
+
+    def content(self, path: Path) -> bytes:
+        """A file's bytes as they are linted; empty where it cannot be read."""
+        given = self._linted.get(os.path.abspath(path))
+        if given is not None:
+            return given
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
+
+    @cached_property
     def blocking(self) -> Blocking:
         """Which calls block the thread they run in."""
-        return Blocking(self)
+        return Blocking(self, self.reach.names | self.reach.direct)
 
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
@@ -118,6 +156,11 @@ class Project:
 
     def find(self, dotted: str) -> Path | None:
         """The file that ``import dotted`` would run."""
+        if dotted not in self._found:
+            self._found[dotted] = self._find(dotted)
+        return self._found[dotted]
+
+    def _find(self, dotted: str) -> Path | None:
         parts = dotted.split(".")
         for root in self.roots:
             folder = root
@@ -169,6 +212,11 @@ class Project:
             if module is not None:
                 return module, parts[length:]
         return None, []
+
+    def package_of(self, path: Path) -> str:
+        """The package that a file's relative imports start from."""
+        name = self.module_name(path)
+        return name if path.stem == "__init__" else name.rpartition(".")[0]
 
     def module_name(self, path: Path) -> str:
         """The import name of a file: from the top of its regular packages, else from the nearest root above it.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.rules.context import RuleContext
+    from bglint.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +69,13 @@ class Rule:
 
     # -- asked by the engine, before LibCST is paid for ----------------------------------------------------------
 
-    def words(self, text: str) -> frozenset[str]:
-        """The last parts of called names worth a look in this very module; ``triggers`` unless a rule knows more."""
+    @classmethod
+    def reaches(cls, data: bytes, project: Project) -> bool:
+        """Whether a file that holds no trigger matters all the same, for what its calls lead to."""
+        return False
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The last parts of called names worth a look in this very file; ``triggers`` unless a rule knows more."""
         return self.triggers
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:

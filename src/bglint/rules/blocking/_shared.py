@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
-from bisect import bisect_right
 from typing import TYPE_CHECKING, ClassVar
 
+from bglint.index.callers import called_names
 from bglint.model import Finding, Level
 from bglint.rules.base import Candidate, Rule
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from bglint.index.blocking import BlockingPath
     from bglint.index.facts import Scope
     from bglint.index.project import Project
-
-_DEF = re.compile(r"^([ \t]*)(async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+    from bglint.source import Source
 
 
 class BlockingRule(Rule):
@@ -28,9 +26,15 @@ class BlockingRule(Rule):
     needs = frozenset({"async def"})
     piece_needs = frozenset({"async def"})
 
-    def words(self, text: str) -> frozenset[str]:
-        """The sinks' names, and those of the functions of this file that hold one, or hold such a function."""
-        return with_holders(text, self.triggers)
+    @classmethod
+    def reaches(cls, data: bytes, project: Project) -> bool:
+        """Whether the file calls anything through which blocking is reached."""
+        wanted = project.reach.callees(data)
+        return any(name.decode("utf-8", "replace") in wanted for name in called_names(data))
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The sinks' names, and those of the functions that reach one."""
+        return self.ctx.project.reach.callees(source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call in async code blocks."""
@@ -54,40 +58,3 @@ class BlockingRule(Rule):
     def message(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong, in one sentence."""
         raise NotImplementedError
-
-
-def with_holders(text: str, words: frozenset[str]) -> frozenset[str]:
-    """``words`` and the names of all functions and classes of a text that hold one of them, or hold a holder.
-
-    Read from the indentation alone: a name too many costs a look, nothing else.
-    """
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    opened = [(bisect_right(starts, m.start()), len(m[1].expandtabs()), m[3]) for m in _DEF.finditer(text)]
-    found = frozenset(words)
-    fresh = found
-    while fresh:
-        pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(fresh))) + r")\b")
-        rows = {bisect_right(starts, match.start()) for match in pattern.finditer(text)}
-        holders: set[str] = set()
-        for row in rows:
-            start = starts[row - 1]
-            end = starts[row] if row < len(starts) else len(text)
-            holders.update(_holders(row, text[start:end], opened))
-        fresh = frozenset(holders) - found
-        found |= fresh
-    return found
-
-
-def _holders(row: int, line: str, opened: list[tuple[int, int, str]]) -> set[str]:
-    """The names of the definitions around a row; at least the nearest one above it."""
-    indent = max(len(line.expandtabs()) - len(line.lstrip().expandtabs()), 1)
-    names: set[str] = set()
-    nearest = True
-    for start, depth, name in reversed(opened):
-        if start < row and (depth < indent or nearest):
-            names.add(name)
-            indent = min(indent, depth)
-            nearest = False
-            if not depth:
-                break
-    return names

@@ -17,7 +17,6 @@ class BlockingSleep(BlockingRule):
 
     code, name = "BGL402", "blocking-sleep"
     kind = "sleep"
-    triggers = frozenset({"sleep"})
 
     def message(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong, in one sentence."""

@@ -1,0 +1,210 @@
+"""Who calls a function: answered backwards, from names in bytes to calls in functions, so that files in which
+nothing relevant is called are never parsed.
+
+Every call names its callee on the spot (``f(``, ``x.f(``), but for aliases; an import or assignment that gives a
+function another name is followed by that name too.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bglint.index.facts import Module, Scope
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+# Everything but word characters and "(" becomes a space: what stands right before a "(" is the called name.
+_SHOWN = bytes(
+    c if c == ord("(") or c == ord("_") or (chr(c).isalnum() and c < 128) or c >= 128 else ord(" ") for c in range(256)
+)
+# The leading line end makes the search fast; a line end is put before the first line for it.
+_IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
+_FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
+_WORD = re.compile(r"\w+")
+_MOST_FILES = 20_000
+
+
+def called_names(data: bytes) -> frozenset[bytes]:
+    """The names that stand right before an opening parenthesis anywhere in a file: all it calls, and more."""
+    return frozenset({part.rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")})
+
+
+class Callers:
+    """The files of a project that calls can come from, and the calls of a name in them."""
+
+    def __init__(self, project: Project, files: Iterable[Path]) -> None:
+        self.project = project
+        self.given = list(files)
+        self._data: dict[Path, bytes] = {}
+        self._called: dict[Path, frozenset[bytes]] = {}
+        self._importers: dict[Path, set[Path]] | None = None
+        self._files: list[Path] | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The given files, and those of every package of the project that they or these import."""
+        if self._files is None:
+            self._files = sorted(self._find_files())
+        return self._files
+
+    def data(self, path: Path) -> bytes:
+        """A file's bytes, empty where it cannot be read."""
+        if path not in self._data:
+            self._data[path] = self.project.content(path)
+        return self._data[path]
+
+    def reaching(self, path: Path) -> set[Path]:
+        """The files that import ``path``, directly or through others, itself among them."""
+        found = {path}
+        pending = [path]
+        importers = self._import_graph()
+        while pending:
+            fresh = importers.get(pending.pop(), set()) - found
+            found |= fresh
+            pending.extend(fresh)
+        return found
+
+    def _import_graph(self) -> dict[Path, set[Path]]:
+        """File → the files that import it."""
+        if self._importers is None:
+            self._importers = {}
+            for path in self.files:
+                for target in self._imports(path):
+                    self._importers.setdefault(target, set()).add(path)
+        return self._importers
+
+    def _imports(self, path: Path) -> Iterator[Path]:
+        for name in imported_modules(self.data(path), self.project.package_of(path)):
+            parts = name.split(".")
+            for length in range(1, len(parts) + 1):
+                target = self.project.find(".".join(parts[:length]))
+                if target is not None:
+                    yield target
+
+    def called(self, path: Path) -> frozenset[bytes]:
+        """``called_names`` of a file, remembered."""
+        if path not in self._called:
+            self._called[path] = called_names(self.data(path))
+        return self._called[path]
+
+    def files_calling(self, functions: Iterable[tuple[str, Path]]) -> Iterator[tuple[Path, frozenset[str]]]:
+        """The files that may call functions known by name and file: they name one, and import its file somehow."""
+        by_file: dict[Path, set[str]] = {}
+        for name, path in functions:
+            by_file.setdefault(path, set()).add(name)
+        wanted: dict[Path, set[str]] = {}
+        for defined, names in by_file.items():
+            encoded = {name: name.encode() for name in names}
+            for path in self.reaching(defined):
+                called = self.called(path)
+                here = {name for name, word in encoded.items() if word in called}
+                if here:
+                    wanted.setdefault(path, set()).update(here)
+        for path in sorted(wanted):
+            yield path, frozenset(wanted[path])
+
+    def calls_of(self, name: str, path: Path) -> Iterator[tuple[ast.Call, Scope]]:
+        """The calls that look like calls of the function ``name`` defined in ``path``, with the scopes that make them."""
+        for caller, names in self.files_calling([(name, path)]):
+            module = self.project.module_at(caller)
+            if module is not None:
+                yield from calls_in(module, names)
+
+    def _find_files(self) -> set[Path]:
+        found = {Path(os.path.abspath(path)) for path in self.given}
+        tops: set[str] = set()
+        pending = list(found)
+        for path in list(found):
+            top = self.project.module_name(path).partition(".")[0]
+            if top not in tops:
+                tops.add(top)
+                fresh = set(self._files_of(top)) - found
+                found |= fresh
+                pending.extend(fresh)
+        while pending and len(found) < _MOST_FILES:
+            for top in {name.partition(".")[0] for name in imported_modules(self.data(pending.pop()), "")}:
+                if top not in tops:
+                    tops.add(top)
+                    fresh = set(self._files_of(top)) - found
+                    found |= fresh
+                    pending.extend(fresh)
+        return found
+
+    def _files_of(self, top: str) -> Iterator[Path]:
+        """The files of the top-level package or module ``top``, where the project has one."""
+        for root in self.project.roots:
+            single = os.path.join(root, f"{top}.py")
+            if os.path.isfile(single):
+                yield Path(single)
+            for folder, folders, names in os.walk(os.path.join(root, top)):
+                folders[:] = [f for f in folders if f.isidentifier()]
+                yield from (Path(folder, name) for name in names if name.endswith(".py"))
+
+
+def imported_modules(content: bytes, package: str) -> Iterator[str]:
+    """The absolute names that import statements anywhere in a file name, ``from a import b`` giving ``a.b``."""
+    content = b"\n" + content
+    for listed in _IMPORT.findall(content):
+        for part in listed.decode("utf-8", "replace").split(","):
+            if words := part.split():
+                yield words[0]
+    for dots, module, names in _FROM.findall(content):
+        base = module.decode("utf-8", "replace")
+        if dots:
+            above = package.split(".")[: len(package.split(".")) - len(dots) + 1]
+            base = ".".join([*above, *([base] if base else [])])
+        for name in _WORD.findall(names.decode("utf-8", "replace")):
+            yield f"{base}.{name}" if base else name
+
+
+def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scope]]:
+    """The calls in a module whose callee's last part is one of ``names``; only functions that name one are linked."""
+    rows = rows_calling(module.text, names)
+    if not rows:
+        return []
+    found: list[tuple[ast.Call, Scope]] = []
+    for statement, scope in _statements(module, rows):
+        for call, owner in module.link_statement(statement, scope):
+            if last_name(call.func) in names:
+                found.append((call, owner))
+    return found
+
+
+def rows_calling(text: str, names: frozenset[str]) -> list[int]:
+    """The rows on which one of the names stands before an opening parenthesis, in order."""
+    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\(")
+    rows: list[int] = []
+    row, at = 1, 0
+    for match in pattern.finditer(text):
+        row += text.count("\n", at, match.start())
+        at = match.start()
+        rows.append(row)
+    return rows
+
+
+def _statements(module: Module, rows: list[int]) -> Iterator[tuple[ast.stmt, Scope]]:
+    """The statements of module and class bodies (classes entered) that hold any of the rows."""
+    pending: list[tuple[ast.stmt, Scope]] = [(s, module) for s in reversed(module.tree.body)]
+    while pending:
+        statement, scope = pending.pop()
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        if not any(first <= row <= last for row in rows):
+            continue
+        if isinstance(statement, ast.ClassDef):
+            inner = scope.child(statement)
+            pending.extend((s, inner) for s in reversed(statement.body))
+        else:
+            yield statement, scope
+
+
+def last_name(func: ast.expr) -> str:
+    """The last part of a called name; empty where the callee is no name."""
+    if isinstance(func, ast.Attribute):
+        return func.attr
+    return func.id if isinstance(func, ast.Name) else ""
