@@ -8,8 +8,6 @@ from importlib import import_module
 
 from bglint.rules.base import Rule
 
-_NOT_RULES = {"__init__.py", "base.py", "context.py"}
-
 
 @cache
 def all_rules() -> tuple[type[Rule], ...]:
@@ -19,8 +17,8 @@ def all_rules() -> tuple[type[Rule], ...]:
 
 
 def codes() -> dict[str, str]:
-    """Code → name of every rule, BGL000 included."""
-    return {"BGL000": "unparsable-file", **{rule.code: rule.name for rule in all_rules()}}
+    """Code → name of every rule."""
+    return {rule.code: rule.name for rule in all_rules()}
 
 
 def _modules() -> list[str]:

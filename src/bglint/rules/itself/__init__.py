@@ -1,0 +1,1 @@
+"""bglint itself (0xx)."""
