@@ -130,16 +130,18 @@ class RuleContext:
             self.candidates.append(Candidate(node, site, self.scope(site), place, data))
 
     def noqa_rows(self, candidate: Candidate) -> tuple[int, ...]:
-        """The rows on which a noqa comment counts: those of the statement's logical line, the reported row first."""
-        statement = where.statement_of(self.module, candidate.site)
-        first, last = header_rows(statement)
-        row = candidate.span.start.row
-        return (row, *(r for r in range(first, last + 1) if r != row))
+        """Where a noqa comment counts: the reported row, then the first and last row of the statement's own line."""
+        first, last = header_rows(where.statement_of(self.module, candidate.site))
+        return tuple(dict.fromkeys((candidate.span.start.row, first, last)))
 
-    def chain(self, path: BlockingPath) -> tuple[Frame, ...]:
-        """A blocking path as frames for the report, the sink last."""
-        return tuple(
-            Frame(step.function.full_name, self.display(step.function.module), step.call.lineno) for step in path.steps
+    def chain(self, candidate: Candidate, path: BlockingPath) -> tuple[Frame, ...]:
+        """A blocking path as frames for the report: the candidate first, the sink last; empty for a direct call."""
+        if not path.steps:
+            return ()
+        here = Frame(candidate.scope.full_name, self.display_path, candidate.span.start.row)
+        return (
+            here,
+            *(Frame(s.function.full_name, self.display(s.function.module), s.call.lineno) for s in path.steps),
         )
 
     def display(self, module: Module) -> str:

@@ -53,7 +53,7 @@ class BlockingRule(Rule):
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the chain that proves it."""
         path = self.path(candidate.site, candidate.scope)  # type: ignore[arg-type]
-        return self.finding(candidate, self.message(path, candidate), self.ctx.chain(path)) if path else None
+        return self.finding(candidate, self.message(path, candidate), self.ctx.chain(candidate, path)) if path else None
 
     def message(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong, in one sentence."""
