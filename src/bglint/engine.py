@@ -89,27 +89,20 @@ def check_syntax(text: str) -> None:
                 ast.parse(text)
 
 
-def unparsable(display_path: str, error: BaseException) -> Finding:
-    """BGL000 for a file that this Python cannot parse."""
+def unparsable(display_path: str, error: BaseException, row: int = 1) -> Finding:
+    """BGL000 for a file, or the part of it that starts on ``row``, that cannot be parsed here."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    row, column = 1, 1
+    column = 1
     if isinstance(error, SyntaxError):
         row, column = error.lineno or 1, max(error.offset or 1, 1)
         words = f"{error.msg} (parsed with Python {version})"
     elif isinstance(error, (RecursionError, MemoryError)):
-        words = f"nested too deeply to be parsed (with Python {version})"
+        words = "nested too deeply"
     else:
         words = str(error) or type(error).__name__
     place = Location(max(row, 1), column)
-    return Finding(
-        "BGL000",
-        "unparsable-file",
-        Level.ERROR,
-        f"Cannot parse: {words}",
-        display_path,
-        Span(place, place),
-        noqa_rows=(),
-    )
+    message = f"Cannot parse: {words}"
+    return Finding("BGL000", "unparsable-file", Level.ERROR, message, display_path, Span(place, place))
 
 
 def _findings(
@@ -171,12 +164,25 @@ def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]], sou
 
 
 def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
-    depth = max(nesting(statement) for statement in piece.statements)
-    if depth > _ABSURD_DEPTH:
-        raise RecursionError
-    if depth > _COMFORTABLE_DEPTH:
-        return with_large_stack(lambda: _visit(piece, rules, ctx), depth)
-    return _visit(piece, rules, ctx)
+    """The findings in one piece; a piece that LibCST cannot take is a BGL000, the rest of the file is linted."""
+    from importlib.metadata import version
+
+    import libcst as cst
+
+    depth = max(nesting(statement, ctx.text) for statement in piece.statements)
+    try:
+        if depth > _ABSURD_DEPTH:
+            raise RecursionError
+        if depth > _COMFORTABLE_DEPTH:
+            return with_large_stack(lambda: _visit(piece, rules, ctx), depth)
+        return _visit(piece, rules, ctx)
+    except cst.ParserSyntaxError as error:
+        refused: BaseException = ValueError(f"LibCST {version('libcst')}: {error.message}")
+    except (RecursionError, cst.CSTValidationError) as error:
+        refused = error
+    if not ctx.settings.enabled("BGL000", True):
+        return []
+    return [unparsable(ctx.display_path, refused, piece.first)]
 
 
 def _visit(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
@@ -202,15 +208,35 @@ def _with_fix(rule: Rule, candidate: Candidate, finding: Finding, project: Proje
     return replace(finding, fix_refused=answer.reason) if isinstance(answer, Refused) else finding
 
 
-def nesting(statement: ast.AST) -> int:
-    """How deep the nodes of a statement are nested; counted without recursion."""
+def nesting(statement: ast.AST, text: Callable[[ast.expr], str]) -> int:
+    """How deep LibCST nests the nodes of a statement; counted without recursion. ``text`` gives a node's source.
+
+    LibCST nests what ``ast`` keeps flat: chains of ``and`` and comparisons, and strings written side by side.
+    """
     deepest = 0
     stack: list[tuple[ast.AST, int]] = [(statement, 1)]
     while stack:
         node, depth = stack.pop()
+        if isinstance(node, ast.BoolOp):
+            depth += len(node.values)
+        elif isinstance(node, ast.Compare):
+            depth += len(node.ops)
+        elif isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno != node.lineno:
+            depth += _side_by_side(text(node))
         deepest = max(deepest, depth)
         stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
     return deepest
+
+
+def _side_by_side(literal: str) -> int:
+    """How many string literals stand side by side in the source of one; may be too many, never too few."""
+    quotes = literal.count('"') + literal.count("'")
+    if quotes // 2 <= _ABSURD_DEPTH:
+        return quotes // 2
+    import tokenize
+
+    lines = iter(f"({literal})".splitlines(keepends=True))
+    return sum(token.type == tokenize.STRING for token in tokenize.generate_tokens(lambda: next(lines, "")))
 
 
 def with_large_stack(work: Callable[[], list[Finding]], depth: int) -> list[Finding]:

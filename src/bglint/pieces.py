@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def _pieces(scope: Scope, body: list[ast.stmt], rows: list[int]) -> Iterator[Pie
         if following is not None and _first_row(following) <= (statement.end_lineno or 0):
             continue  # `a = 1; b = 2`: one line cannot be cut
         first, last = _first_row(group[0]), statement.end_lineno or statement.lineno
-        if any(first <= row <= last for row in rows):
+        if any_between(rows, first, last):
             yield from _piece(scope, group, first, last, rows)
         group = []
 
@@ -55,10 +56,16 @@ def _piece(scope: Scope, group: list[ast.stmt], first: int, last: int, rows: lis
     node = group[0]
     if len(group) == 1 and isinstance(node, ast.ClassDef) and _first_row(node.body[0]) > _header_end(node):
         head = _first_row(node.body[0]) - 1
-        if not any(first <= row <= head for row in rows):
+        if not any_between(rows, first, head):
             yield from _pieces(scope.child(node), node.body, [row for row in rows if row > head])
             return
     yield Piece(scope, group, first, last)
+
+
+def any_between(rows: list[int], first: int, last: int) -> bool:
+    """Whether any of the sorted rows lies from ``first`` to ``last``."""
+    position = bisect_left(rows, first)
+    return position < len(rows) and rows[position] <= last
 
 
 def _header_end(node: ast.ClassDef) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -194,7 +195,8 @@ def _statements(module: Module, rows: list[int]) -> Iterator[tuple[ast.stmt, Sco
     while pending:
         statement, scope = pending.pop()
         first, last = statement.lineno, statement.end_lineno or statement.lineno
-        if not any(first <= row <= last for row in rows):
+        position = bisect_left(rows, first)
+        if position == len(rows) or rows[position] > last:
             continue
         if isinstance(statement, ast.ClassDef):
             inner = scope.child(statement)
