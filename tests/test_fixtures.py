@@ -189,9 +189,11 @@ def differences(expected: Expected, finding: Finding) -> Iterator[str]:
 
 def starts_at_text(text: str, finding: Finding) -> bool:
     """Whether the finding's span starts at a visible character of the text, and ends later."""
+    if finding.code == UNPARSABLE:
+        return True  # The parser may stop anywhere, also behind the last line.
     start, end = finding.span.start, finding.span.end
     character = text.split("\n")[start.row - 1][start.column - 1 : start.column]
-    return finding.code == UNPARSABLE or (bool(character.strip()) and start < end)
+    return bool(character.strip()) and start < end
 
 
 # Fixes.

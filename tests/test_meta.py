@@ -25,6 +25,8 @@ SPEC_FILES = [
     if path.name != "README.md"
 ]
 RULES = {rule.code: rule for rule in all_rules()}
+# There are not ten ways to stay silent about a file that cannot be parsed; tests of the engine cover it.
+WITHOUT_SPEC_FILE = frozenset({"BGL000"})
 MINIMUM_REPORTED = 10
 MINIMUM_SILENT = 10
 # Rules that rest on what really happens at run time, and show it.
@@ -73,7 +75,7 @@ class TestEveryRule:
         assert [heading for heading, text in documented.items() if not text.strip()] == []
 
 
-@pytest.mark.parametrize("code", RULES)
+@pytest.mark.parametrize("code", sorted(RULES.keys() - WITHOUT_SPEC_FILE))
 def test_every_rule_has_a_spec_file_with_enough_cases(code: str) -> None:
     path = FIXTURES / f"{code}-{RULES[code].name}.md"
     assert path.is_file()
