@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import codecs
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bglint import engine
-from bglint.config import Configuration, Options, Settings
+from bglint import __version__, engine
+from bglint.config import ConfigError, Configuration, Options, Settings
+from bglint.jobs import run, suitable
 from bglint.model import Applicability, Finding, Level, Location, Span
 from bglint.rules import codes
 from bglint.source import Source, SourceError, decode, read
@@ -23,25 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LintResult:
-    """The findings left after noqa and per-file-ignores, in order, and how many files were linted."""
+    """What a run found and did.
 
-    findings: tuple[Finding, ...]
-    files: int
-
-
-@dataclass(frozen=True)
-class FixRun:
-    """What fixing did: the findings left, what was applied where, and every changed file's text before and after.
-
-    ``fixed`` maps path → code → count, ``changes`` path → (before, after). ``failures`` are texts about bugs of
-    bglint's own: those files were left as they were.
+    ``findings`` are those left after noqa, per-file-ignores and fixes, in order, and ``files`` is how many files were
+    linted. ``fixed`` maps path → code → number of fixes, ``changes`` maps path → bytes (before, after).
+    ``failures`` are whole sentences about what went wrong inside bglint or while writing: those files were left as
+    they were. ``text_of`` gives the text, after fixing, that a finding's path stands for, or raises OSError.
     """
 
     findings: tuple[Finding, ...]
     files: int
-    fixed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    text_of: Callable[[str], str]
     failures: tuple[str, ...] = ()
+    fixed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    changes: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
+
+
+class Checked(NamedTuple):
+    """One file's findings, or why there are none: a sentence about a failure inside bglint."""
+
+    findings: list[Finding]
+    failure: str | None = None
 
 
 class Session:
@@ -51,6 +53,7 @@ class Session:
         self.cwd = (cwd or Path.cwd()).absolute()
         self.options = options
         self._projects: dict[int, Project] = {}
+        self._held: dict[Path, Source] = {}
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -65,7 +68,7 @@ class Session:
 
             found = Project(
                 settings.source_roots,
-                lambda path: read(path).text,
+                lambda path: self.read(path).text,
                 cwd=self.cwd,
                 guards=settings.guards,
                 offload=settings.offload,
@@ -76,10 +79,28 @@ class Session:
             self._projects[id(settings)] = found
         return found
 
+    def read(self, path: Path) -> Source:
+        """A file: what was ``hold`` in its place, else from disk. Raises SourceError."""
+        held = self._held.get(path)
+        return read(path) if held is None else held
+
+    def hold(self, source: Source) -> None:
+        """Let ``source`` stand for the file at its path, from the next ``check`` on."""
+        self._held[source.path] = source
+
+    def release(self, path: Path) -> None:
+        """Let the file on disk speak for itself again."""
+        self._held.pop(path, None)
+
+    def restart(self) -> None:
+        """Forget all that was concluded from the files."""
+        self._projects.clear()
+
     def note(self, files: Sequence[Path]) -> None:
         """Tell the projects which files this run lints, so that questions about callers cover them all."""
         for path in files:
-            self.project(self.configuration.for_path(path)).lints(path)
+            held = self._held.get(path)
+            self.project(self.configuration.for_path(path)).lints(path, held.data if held else None)
 
     def display(self, path: Path) -> str:
         """A path as reports name it: relative to the working directory where it lies below it."""
@@ -88,13 +109,41 @@ class Session:
         except ValueError:
             return path.as_posix()
 
-    def lint(self, path: Path) -> list[Finding]:
-        """The findings in one file on disk; a file that cannot be read is a BGL000."""
+    def text(self, name: str) -> str:
+        """The text of a file by the name that reports use. Raises OSError where there is none."""
         try:
-            source = read(path)
+            return self.read(self.cwd / name).text
         except SourceError as error:
-            return self._unreadable(error, path)
+            raise OSError(str(error)) from error
+
+    def lint(self, path: Path) -> list[Finding]:
+        """The findings in one file; a file that cannot be read is a BGL000."""
+        try:
+            source = self.read(path)
+        except SourceError as error:
+            return self.unreadable(error)
         return self.lint_decoded(source)
+
+    def check(self, files: Sequence[Path], jobs: int | None) -> dict[Path, Checked]:
+        """Lint many files from scratch, in ``jobs`` processes (None: as many as pay).
+
+        What fails inside bglint costs one file.
+        """
+        self.restart()
+        self.note(files)
+        checked = run(self._check_one, files, suitable(files) if jobs is None else jobs, self._died)
+        return dict(zip(files, checked, strict=True))
+
+    def _check_one(self, path: Path) -> Checked:
+        try:
+            return Checked(self.lint(path))
+        except ConfigError:
+            raise
+        except Exception as error:
+            return Checked([], internal_error(self.display(path), error))
+
+    def _died(self, path: Path, how: str) -> Checked:
+        return Checked([], f"{self.display(path)}: bglint {__version__} crashed on this file ({how}). {_PLEASE}")
 
     def lint_decoded(self, source: Source) -> list[Finding]:
         """The findings in a source, whatever lies on disk at its path."""
@@ -103,7 +152,9 @@ class Session:
         found = engine.lint(source, self.project(settings), settings, self.display(source.path))
         return _kept(found, source, settings) if found else found
 
-    def _unreadable(self, error: SourceError, path: Path) -> list[Finding]:
+    def unreadable(self, error: SourceError) -> list[Finding]:
+        """The finding for a file that cannot be read."""
+        path = Path(error.path)
         settings = self.configuration.for_path(path)
         if not settings.enabled("BGL000", True):
             return []
@@ -121,79 +172,46 @@ class Session:
 
 
 def _kept(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:
-    """Those that neither a noqa comment nor per-file-ignores silence."""
+    """Those that neither a noqa comment nor per-file-ignores silence, without the fixes that nobody wants."""
     from bglint.noqa import Noqa
 
     ignored = settings.ignored_in(source.path)
-    kept = [f for f in findings if not ignored(f.code)]
+    kept = [f if settings.may_fix(f.code) else replace(f, fix=None) for f in findings if not ignored(f.code)]
     if settings.ignore_noqa:
         return kept
     noqa = Noqa(source.lines)
     return [f for f in kept if not noqa.file_silences(f.code) and not noqa.silences(f.code, f.noqa_rows)]
 
 
+_PLEASE = "This is a bug: please report it, with the file if you can."
+
+
+def internal_error(name: str, error: Exception) -> str:
+    """The sentence about an exception that linting the file ``name`` ended with: what it was, and where in bglint."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f", {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{name}: internal error in bglint {__version__} ({what}{where}). {_PLEASE}"
+
+
 def lint_paths(
-    paths: Sequence[Path], *, options: Options = Options(), jobs: int = 1, cwd: Path | None = None
+    paths: Sequence[Path], *, options: Options = Options(), jobs: int | None = 1, cwd: Path | None = None
 ) -> LintResult:
-    """Lint files and folders. Raises ConfigError for a configuration that cannot be right."""
-    from bglint.discover import discover
+    """Lint files and folders in ``jobs`` processes (None: as many as pay).
 
+    Raises ConfigError for a configuration that cannot be right.
+    """
     session = Session(options, cwd)
-    discovery = discover([session.cwd / p for p in paths], session.configuration.for_path, session.cwd)
-    findings = [f for error in discovery.errors for f in session._unreadable(error, Path(error.path))]
-    session.note(discovery.files)
-    for chunk in _in_parallel(session.lint, discovery.files, jobs):
-        findings.extend(chunk)
-    return LintResult(tuple(sorted(findings, key=lambda f: f.sort_key)), len(discovery.files))
-
-
-def lint_source(
-    text: str | bytes, path: Path, *, options: Options = Options(), cwd: Path | None = None
-) -> tuple[Finding, ...]:
-    """Lint ``text`` as the content of ``path``; other modules of its project are read from disk."""
-    session = Session(options, cwd)
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    try:
-        source = decode(data, session.cwd / path)
-    except SourceError as error:
-        return tuple(session._unreadable(error, session.cwd / path))
-    return tuple(session.lint_decoded(source))
-
-
-def fix_source(
-    text: str, path: Path, *, options: Options = Options(), unsafe: bool = False, cwd: Path | None = None
-) -> FixResult:
-    """Fix ``text`` as the content of ``path`` until it is stable; ``unsafe`` applies unsafe fixes too."""
-    return _fix_text(Session(options, cwd), text, (cwd or Path.cwd()).absolute() / path, unsafe)
-
-
-def _fix_text(session: Session, text: str, path: Path, unsafe: bool) -> FixResult:
-    from bglint.fix.apply import fix_text
-
-    settings = session.configuration.for_path(path)
-
-    def lint(current: str) -> list[Finding]:
-        return session.lint_decoded(
-            Source(path, current.encode("utf-8", "surrogatepass"), current, "utf-8", False, _newline(current))
-        )
-
-    def wanted(finding: Finding) -> bool:
-        return is_applicable(finding, unsafe) and settings.may_fix(finding.code)
-
-    return fix_text(text, lint, wanted)
-
-
-def _newline(text: str) -> str:
-    counts = Counter({"\r\n": text.count("\r\n")})
-    counts["\n"] = text.count("\n") - counts["\r\n"]
-    counts["\r"] = text.count("\r") - counts["\r\n"]
-    best = max(counts.values())
-    return next(n for n in ("\n", "\r\n", "\r") if counts[n] == best)
-
-
-def is_applicable(finding: Finding, unsafe: bool) -> bool:
-    """Whether ``--fix`` would apply the finding's fix."""
-    return finding.fix is not None and (unsafe or finding.fix.applicability is Applicability.SAFE)
+    files, unreadable = _discover(session, paths)
+    checked = session.check(files, jobs).values()
+    return LintResult(
+        _sorted([*unreadable, *(finding for each in checked for finding in each.findings)]),
+        len(files),
+        session.text,
+        tuple(each.failure for each in checked if each.failure),
+    )
 
 
 def fix_paths(
@@ -202,82 +220,104 @@ def fix_paths(
     options: Options = Options(),
     unsafe: bool = False,
     write: bool = True,
+    jobs: int | None = 1,
     cwd: Path | None = None,
-) -> FixRun:
-    """Fix files and folders in place (with ``write=False``: only tell what would change)."""
+) -> LintResult:
+    """Fix files and folders in place (with ``write=False``: only tell what would change). Raises ConfigError."""
+    session = Session(options, cwd)
+    files, unreadable = _discover(session, paths)
+    return _fix(session, files, unreadable, unsafe, write, jobs)
+
+
+def check_data(
+    data: bytes,
+    path: Path,
+    *,
+    options: Options = Options(),
+    fix: bool = False,
+    unsafe: bool = False,
+    cwd: Path | None = None,
+) -> LintResult:
+    """Lint, or fix, ``data`` as the content of ``path``; nothing is written.
+
+    Under ``force_exclude`` an excluded path has no findings. Raises ConfigError.
+    """
+    session = Session(options, cwd)
+    path = session.cwd / path
+    settings = session.configuration.for_path(path)
+    if settings.force_exclude and settings.excludes.match_below(str(path), str(settings.root)):
+        return LintResult((), 0, session.text)
+    try:
+        session.hold(decode(data, path))
+    except SourceError as error:
+        return LintResult(_sorted(session.unreadable(error)), 1, _text_of(data))
+    if fix:
+        return _fix(session, [path], [], unsafe, False, 1)
+    checked = session.check([path], 1)[path]
+    return LintResult(_sorted(checked.findings), 1, session.text, (checked.failure,) if checked.failure else ())
+
+
+def _text_of(data: bytes) -> Callable[[str], str]:
+    return lambda name: data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+
+
+def _discover(session: Session, paths: Sequence[Path]) -> tuple[list[Path], list[Finding]]:
     from bglint.discover import discover
 
-    session = Session(options, cwd)
     discovery = discover([session.cwd / p for p in paths], session.configuration.for_path, session.cwd)
-    findings = [f for error in discovery.errors for f in session._unreadable(error, Path(error.path))]
-    fixed: dict[str, Mapping[str, int]] = {}
-    changes: dict[str, tuple[str, str]] = {}
-    failures: list[str] = []
-    session.note(discovery.files)
-    for path in discovery.files:
-        left, done = _fix_file(session, path, unsafe, write)
-        findings.extend(left)
-        if done is None:
-            continue
-        name = session.display(path)
-        if done.failure is not None:
-            failures.append(f"{name}: {done.failure}")
-        elif done.applied:
-            fixed[name] = dict(done.applied)
-            changes[name] = done.before_after
-    return FixRun(
-        tuple(sorted(findings, key=lambda f: f.sort_key)),
-        len(discovery.files),
-        fixed,
-        changes,
-        tuple(failures),
+    return discovery.files, [f for error in discovery.errors for f in session.unreadable(error)]
+
+
+def _fix(
+    session: Session, files: Sequence[Path], unreadable: list[Finding], unsafe: bool, write: bool, jobs: int | None
+) -> LintResult:
+    from bglint.fixing import fix_files
+
+    done = fix_files(session, files, unsafe=unsafe, write=write, jobs=jobs)
+    return LintResult(
+        _sorted([*unreadable, *done.findings]),
+        len(files),
+        session.text,
+        done.failures,
+        {session.display(path): codes for path, codes in done.fixed.items()},
+        {session.display(path): before_after for path, before_after in done.changes.items()},
     )
 
 
-@dataclass(frozen=True)
-class _FileFix:
-    applied: Mapping[str, int]
-    before_after: tuple[str, str]
-    failure: str | None
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda f: f.sort_key))
 
 
-def _fix_file(
-    session: Session, path: Path, unsafe: bool, write: bool
-) -> tuple[list[Finding], _FileFix | None]:
+def lint_source(
+    text: str | bytes, path: Path, *, options: Options = Options(), cwd: Path | None = None
+) -> tuple[Finding, ...]:
+    """Lint ``text`` as the content of ``path``; other modules of its project are read from disk.
+
+    Raises ConfigError, and whatever goes wrong inside bglint.
+    """
+    session = Session(options, cwd)
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        source = read(path)
+        source = decode(data, session.cwd / path)
     except SourceError as error:
-        return session._unreadable(error, path), None
-    found = session.lint_decoded(source)
-    settings = session.configuration.for_path(path)
-    if not any(is_applicable(f, unsafe) and settings.may_fix(f.code) for f in found):
-        return found, None
-    result = _fix_text(session, source.text, path, unsafe)
-    if result.failure is not None or not result.applied:
-        return found, _FileFix(
-            {}, (source.text, source.text), str(result.failure) if result.failure else None
-        )
-    if write and source.encode(source.text) != source.data:
-        return found, _FileFix(
-            {}, (source.text, source.text), "its bytes do not survive decoding and encoding"
-        )
-    if write:
-        from bglint.fix.write import atomic_write
-
-        try:
-            atomic_write(path, source.encode(result.text))
-        except OSError as error:
-            session.project(settings).add(path, source.text)
-            return found, _FileFix({}, (source.text, source.text), f"could not be written: {error}")
-    return list(result.remaining), _FileFix(result.applied, (source.text, result.text), None)
+        return tuple(session.unreadable(error))
+    return tuple(session.lint_decoded(source))
 
 
-def _in_parallel(
-    work: Callable[[Path], list[Finding]], files: Sequence[Path], jobs: int
-) -> list[list[Finding]]:
-    """``work`` for every file: here for one job, in forked processes for more, biggest files first."""
-    if jobs <= 1 or len(files) < 2 * jobs or not hasattr(os, "fork"):
-        return [work(path) for path in files]
-    from bglint.jobs import run
+def fix_source(
+    text: str, path: Path, *, options: Options = Options(), unsafe: bool = False, cwd: Path | None = None
+) -> FixResult:
+    """Fix ``text`` as the content of ``path`` until it is stable; ``unsafe`` applies unsafe fixes too.
 
-    return run(work, files, jobs)
+    Raises ConfigError, and whatever goes wrong inside bglint.
+    """
+    from bglint.fixing import fix_one
+
+    session = Session(options, cwd)
+    data = text.encode("utf-8", "surrogatepass")
+    return fix_one(session, Source(session.cwd / path, data, text, "utf-8", False, "\n"), unsafe)
+
+
+def is_applicable(finding: Finding, unsafe: bool) -> bool:
+    """Whether ``--fix`` would apply the finding's fix."""
+    return finding.fix is not None and (unsafe or finding.fix.applicability is Applicability.SAFE)
