@@ -30,7 +30,8 @@ class HelperPlan:
 class _Helper:
     """A piece of source: it defines the names in ``defines`` (the first is called) and uses ``imports``.
 
-    In ``source`` each of those names is written with a dollar, because it may have to be another one.
+    In ``source`` each of those names is written with a dollar, because it may have to be another one. It starts
+    with a function, for which every formatter wants two blank lines below the imports, and keeps to 88 columns.
     """
 
     defines: tuple[str, ...]
@@ -46,7 +47,7 @@ _HELPERS: Mapping[str, _Helper] = {
         (Wanted("functools"), Wanted("inspect"), Wanted("logging"), _ANY),
         '''\
 def $_guarded(func: $Any) -> $Any:
-    """Wrap a background task: its errors are logged and do not skip the tasks queued after it."""
+    """Log the errors of a background task, so that the tasks queued after it run."""
     target = func
     while isinstance(target, $functools.partial):
         target = target.func
@@ -66,22 +67,24 @@ def $_guarded(func: $Any) -> $Any:
         except Exception:
             $logging.getLogger(__name__).exception("Background task %s failed", name)
 
-    is_async = $inspect.iscoroutinefunction(target) or $inspect.iscoroutinefunction(type(target).__call__)
-    return run_async if is_async else run_sync
+    call = type(target).__call__
+    if $inspect.iscoroutinefunction(target) or $inspect.iscoroutinefunction(call):
+        return run_async
+    return run_sync
 ''',
     ),
     BACKGROUND_TASKS_SET: _Helper(
         ("_keep_task", "_background_tasks"),
         (Wanted("asyncio"), _ANY),
         '''\
-$_background_tasks: set[$asyncio.Task[$Any]] = set()
-
-
 def $_keep_task(task: $asyncio.Task[$Any]) -> $asyncio.Task[$Any]:
-    """Refer to the task until it is done: the event loop does not, and a forgotten task may vanish half-way."""
+    """Refer to the task until it is done: one that nothing refers to may vanish."""
     $_background_tasks.add(task)
     task.add_done_callback($_background_tasks.discard)
     return task
+
+
+$_background_tasks: set[$asyncio.Task[$Any]] = set()
 ''',
     ),
     GATHER_OR_CANCEL: _Helper(
@@ -89,7 +92,7 @@ def $_keep_task(task: $asyncio.Task[$Any]) -> $asyncio.Task[$Any]:
         (Wanted("asyncio"), _ANY),
         '''\
 async def $_gather_or_cancel(*awaitables: $Any) -> list[$Any]:
-    """Gather results; when one fails, or the caller is cancelled, cancel the others and wait for their end."""
+    """Gather results; if one fails, cancel the others and wait for their end."""
     tasks = [$asyncio.ensure_future(awaitable) for awaitable in awaitables]
     try:
         return await $asyncio.gather(*tasks)
