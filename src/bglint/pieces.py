@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from bglint.source import Source
 
 if TYPE_CHECKING:
     import libcst as cst
+    from libcst.metadata import CodeRange
 
     from bglint.index.facts import Module, Scope
     from bglint.rules.base import Rule
@@ -90,22 +91,32 @@ def parse_piece(source: Source, piece: Piece) -> tuple[cst.Module, dict[cst.CSTN
     Raises libcst.ParserSyntaxError and the other errors of LibCST's parser.
     """
     import libcst as cst
-    from libcst.metadata import MetadataWrapper, PositionProvider
 
     lines = source.lines[piece.first - 1 : piece.last]
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))] if piece.scope.is_class else ""
     header = f"class _:{source.newline}" if indent else ""
     tree = cst.parse_module(header + "".join(lines))
     shift = piece.first - 1 - (1 if header else 0)
-    wrapper = MetadataWrapper(tree, unsafe_skip_copy=True)
     positions = {
         node: Span(
             Location(place.start.line + shift, place.start.column + 1),
             Location(place.end.line + shift, place.end.column + 1),
         )
-        for node, place in wrapper.resolve(PositionProvider).items()
+        for node, place in _positions(tree).items()
     }
     return tree, positions
+
+
+def _positions(tree: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
+    """LibCST's own positions, without the extra walk that MetadataWrapper makes for providers that visit."""
+    from libcst.metadata import PositionProvider
+
+    class Positions(PositionProvider):
+        def of(self, module: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
+            self._gen_impl(module)
+            return self._computed  # type: ignore[return-value]
+
+    return Positions().of(tree)
 
 
 def walk(tree: cst.CSTNode, rules: Iterable[Rule], ctx: RuleContext) -> None:
