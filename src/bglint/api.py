@@ -148,7 +148,7 @@ class Session:
     def lint_decoded(self, source: Source) -> list[Finding]:
         """The findings in a source, whatever lies on disk at its path."""
         settings = self.configuration.for_path(source.path)
-        self.project(settings).lints(source.path, source.data)
+        self.project(settings).lints(source.path, source)
         found = engine.lint(source, self.project(settings), settings, self.display(source.path))
         return _kept(found, source, settings) if found else found
 

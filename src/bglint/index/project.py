@@ -15,8 +15,10 @@ from bglint.index.callers import Callers
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
 from bglint.index.reach import Reach
+from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
+from bglint.source import Source
 
 _MISSING = object()
 
@@ -52,7 +54,7 @@ class Project:
         self._by_name: dict[str, Module | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._found: dict[str, Path | None] = {}
-        self._linted: dict[str, bytes | None] = {}
+        self._linted: dict[str, Source | None] = {}
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -74,23 +76,23 @@ class Project:
         """Through which names blocking is reached anywhere in the project."""
         return Reach(self, self.callers, self.kinds)
 
-    def lints(self, path: Path, content: bytes | None = None) -> None:
+    def lints(self, path: Path, source: Source | None = None) -> None:
         """Note a file of this run: questions about callers cover it and what its package imports.
 
-        ``content`` is what it holds where that is not what lies on disk.
+        ``source`` is what it holds; without it, what lies on disk.
         """
         key = os.path.abspath(path)
         if key not in self._linted and not ("callers" in self.__dict__ and Path(key) in self.callers.files):
-            for name in ("callers", "reach", "blocking"):
+            for name in ("callers", "reach", "blocking", "request_path"):
                 self.__dict__.pop(name, None)
-        if content is not None or key not in self._linted:
-            self._linted[key] = content
+        if source is not None or key not in self._linted:
+            self._linted[key] = source
 
     def content(self, path: Path) -> bytes:
         """A file's bytes as they are linted; empty where it cannot be read."""
         given = self._linted.get(os.path.abspath(path))
         if given is not None:
-            return given
+            return given.data
         try:
             return path.read_bytes()
         except OSError:
@@ -101,9 +103,14 @@ class Project:
         """Which calls block the thread they run in."""
         return Blocking(self, self.reach.names | self.reach.direct)
 
+    @cached_property
+    def request_path(self) -> RequestPath:
+        """Which functions run for web requests."""
+        return RequestPath(self)
+
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
-        for name in ("resolver", "guards", "blocking"):
+        for name in ("resolver", "guards", "blocking", "request_path"):
             self.__dict__.pop(name, None)
 
     def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
@@ -139,8 +146,9 @@ class Project:
         known = self._by_path.get(key, _MISSING)
         if known is _MISSING:
             self._by_path[key] = None
+            given = self._linted.get(key)
             try:
-                return self.add(path, self.read(path))
+                return self.add(path, given.text if given is not None else self.read(path))
             except Exception:  # whatever is wrong with that file is reported where the file itself is linted
                 return None
         return known  # type: ignore[return-value]
