@@ -177,9 +177,24 @@ def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scop
     return found
 
 
+def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
+    """The calls in a module on whose rows a name stands: those that call it, and those that may be given it."""
+    rows = _rows(module.text, re.compile(rf"\b{re.escape(name)}\b"))
+    wanted = set(rows)
+    return [
+        (call, owner)
+        for statement, scope in _statements(module, rows)
+        for call, owner in module.link_statement(statement, scope)
+        if not wanted.isdisjoint(range(call.lineno, (call.end_lineno or call.lineno) + 1))
+    ]
+
+
 def rows_calling(text: str, names: frozenset[str]) -> list[int]:
     """The rows on which one of the names stands before an opening parenthesis, in order."""
-    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\(")
+    return _rows(text, re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\("))
+
+
+def _rows(text: str, pattern: re.Pattern[str]) -> list[int]:
     rows: list[int] = []
     row, at = 1, 0
     for match in pattern.finditer(text):

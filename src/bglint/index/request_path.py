@@ -1,0 +1,181 @@
+"""Which functions run for a web request: routes, dependencies, middleware, handlers, lifespan, background work, and
+what they call. Answered backwards from one function, over its callers, and remembered.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bglint.index.callers import mentions_in
+from bglint.index.facts import Scope
+from bglint.index.symbols import PARTIAL, Symbol
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+_APPS = (
+    "fastapi.FastAPI", "fastapi.APIRouter", "starlette.applications.Starlette", "starlette.routing.Router",
+)  # fmt: skip
+_ROUTE_DECORATORS = frozenset(
+    {
+        "api_route", "delete", "exception_handler", "get", "head", "middleware", "on_event", "options", "patch",
+        "post", "put", "route", "trace", "websocket", "websocket_route",
+    }
+)  # fmt: skip
+# Calls that make every function they are given part of the request path.
+_REGISTRARS = frozenset(
+    {
+        *_APPS, "fastapi.Depends", "fastapi.Security", "starlette.background.BackgroundTask",
+        "starlette.background.BackgroundTasks.add_task", "starlette.middleware.Middleware",
+        "starlette.routing.Route", "starlette.routing.WebSocketRoute",
+    }
+)  # fmt: skip
+_REGISTERING = frozenset(
+    {
+        "add_api_route", "add_api_websocket_route", "add_event_handler", "add_exception_handler", "add_middleware",
+        "add_route", "add_websocket_route",
+    }
+)  # fmt: skip
+_HANDLER_CLASSES = frozenset(
+    {
+        "starlette.middleware.base.BaseHTTPMiddleware", "starlette.endpoints.HTTPEndpoint",
+        "starlette.endpoints.WebSocketEndpoint", "fastapi.middleware.base.BaseHTTPMiddleware",
+    }
+)  # fmt: skip
+_HANDLER_METHODS = frozenset(
+    {"dispatch", "get", "post", "put", "patch", "delete", "on_connect", "on_receive", "on_disconnect"}
+)
+_MADE_BY_CLASS = frozenset({"__init__", "__call__", "__post_init__", "__new__"})
+_MOST_FUNCTIONS = 300
+_MOST_MENTIONS = 3_000
+
+
+class RequestPath:
+    """Answers for one project; remembers its answers."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._known: dict[Scope, bool] = {}
+
+    def includes(self, function: Scope) -> bool:
+        """Whether a function is proven to run for requests. Unknown callers, and too many of them, prove nothing."""
+        if function not in self._known:
+            self._search(function)
+        return self._known[function]
+
+    def _search(self, start: Scope) -> None:
+        """Go to the callers until one is registered with an application, or known."""
+        reached_from: dict[Scope, Scope | None] = {start: None}
+        queue = deque([start])
+        mentions = 0
+        while queue and len(reached_from) < _MOST_FUNCTIONS and mentions < _MOST_MENTIONS:
+            function = queue.popleft()
+            if self._known.get(function, False) or is_route(function, self.project):
+                self._note(function, reached_from)
+                return
+            if function in self._known:
+                continue
+            for caller in self._callers(function):
+                mentions += 1
+                if caller is None:
+                    self._note(function, reached_from)
+                    return
+                if caller not in reached_from:
+                    reached_from[caller] = function
+                    queue.append(caller)
+        # Everything that was seen is called by nothing else than what was seen; after giving up only the start is.
+        for function in [start] if queue else reached_from:
+            self._known.setdefault(function, False)
+
+    def _note(self, function: Scope | None, reached_from: dict[Scope, Scope | None]) -> None:
+        while function is not None:
+            self._known[function] = True
+            function = reached_from[function]
+
+    def _callers(self, function: Scope) -> Iterator[Scope | None]:
+        """The functions that call ``function`` or hand it on; None where it is handed to an application."""
+        outer = function.parent
+        if outer is not None and outer.is_function:
+            yield outer  # what a function defines it also runs, as far as one can tell
+        path = function.module.path
+        for name in _written_as(function):
+            word = name.encode()
+            for file in sorted(self.project.callers.reaching(path)):
+                module = self.project.module_at(file) if word in self.project.callers.data(file) else None
+                for call, scope in mentions_in(module, name) if module is not None else ():
+                    if self._is(call.func, scope, function, name):
+                        yield from _function_at(scope)
+                    elif any(self._is(given, scope, function, name) for given in _handed_over(call)):
+                        if is_registrar(self.project.resolve(call.func, scope)):
+                            yield None
+                        yield from _function_at(scope)
+
+    def _is(self, node: ast.expr, scope: Scope, function: Scope, name: str) -> bool:
+        """Whether an expression is the function (or its class, where that is how one gets at it)."""
+        if not isinstance(node, (ast.Name, ast.Attribute, ast.Call)):
+            return False
+        if isinstance(node, (ast.Name, ast.Attribute)) and getattr(node, "attr", getattr(node, "id", "")) != name:
+            return False
+        symbol = self.project.resolve(node, scope)
+        if symbol is not None and symbol.name == PARTIAL and symbol.instance:
+            symbol = symbol.item
+        if symbol is None:
+            return False
+        if function.name in _MADE_BY_CLASS and symbol.class_ is not None:
+            return symbol.class_ is function.owner
+        return symbol.function is function
+
+
+def is_route(function: Scope, project: Project) -> bool:
+    """Whether a function's own decorators, or its class, make it an entry point of an application."""
+    outer = function.parent or function
+    for decorator in function.decorators:
+        symbol = project.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, outer)
+        if symbol is not None and symbol.last in _ROUTE_DECORATORS and _is_of_app(symbol):
+            return True
+    owner = function.owner
+    if owner is None or function.name not in _HANDLER_METHODS:
+        return False
+    return any(base.name in _HANDLER_CLASSES for base in project.resolver.mro(owner))
+
+
+def is_registrar(symbol: Symbol | None) -> bool:
+    """Whether calling a symbol makes an application run the functions that it is given."""
+    if symbol is None:
+        return False
+    return symbol.name in _REGISTRARS or (symbol.last in _REGISTERING and _is_of_app(symbol))
+
+
+def _is_of_app(symbol: Symbol) -> bool:
+    return symbol.name.startswith(tuple(f"{app}." for app in _APPS))
+
+
+def _written_as(function: Scope) -> list[str]:
+    """What a call of the function, or a reference to it, looks like."""
+    if function.owner is not None and function.name in _MADE_BY_CLASS:
+        return [function.owner.name]
+    return [function.name] if function.name.isidentifier() else []
+
+
+def _function_at(scope: Scope) -> Iterator[Scope]:
+    """The function that runs code of a scope; none for module and class bodies."""
+    if scope.is_function:
+        yield scope
+
+
+def _handed_over(call: ast.Call) -> Iterator[ast.expr]:
+    """The expressions a call is given, those inside lists, dicts and tuples too, and what a coroutine is made of."""
+    pending: list[ast.expr] = [*call.args, *(keyword.value for keyword in call.keywords)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            pending.extend(node.elts)
+        elif isinstance(node, ast.Dict):
+            pending.extend(node.values)
+        elif isinstance(node, ast.Starred):
+            pending.append(node.value)
+        else:
+            yield node
