@@ -100,7 +100,7 @@ class Session:
         """Tell the projects which files this run lints, so that questions about callers cover them all."""
         for path in files:
             held = self._held.get(path)
-            self.project(self.configuration.for_path(path)).lints(path, held.data if held else None)
+            self.project(self.configuration.for_path(path)).lints(path, held)
 
     def display(self, path: Path) -> str:
         """A path as reports name it: relative to the working directory where it lies below it."""
