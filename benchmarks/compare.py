@@ -1,6 +1,6 @@
 """Times bglint, ruff, flake8-async and plain flake8 side by side on pinned real packages.
 
-    python benchmarks/compare.py            five rounds on three packages; most of the hour is flake8's
+    python benchmarks/compare.py            five rounds on three packages, half an hour, nearly all of it flake8's
     python benchmarks/compare.py --quick    three rounds on the smallest package
 
 The tools take turns within a round, so that a busy moment of the machine hits all of them. No time is ever a
@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from packages import BENCHMARK, STORE, DownloadError, Package, choose, fetch, megabytes, python_files
+from packages import BENCHMARK, STORE, DownloadError, Package, choose, fetch, megabytes, python_files, scratch_copy
 from rich.console import Console
 from rich.table import Table
 from runs import Run, execute, measure
@@ -98,10 +97,7 @@ def compare(package: Package, fast: Sequence[Tool], slow: Sequence[Tool], rounds
     """Time ``fast`` tools in ``rounds`` and ``slow`` ones once. Raises DownloadError."""
     source = fetch(package)
     files = python_files(source)
-    with tempfile.TemporaryDirectory(prefix="bglint-benchmark-") as scratch:
-        # A copy outside any checkout: ignored files and the nearest configuration are not in play.
-        folder = Path(scratch) / "package"
-        shutil.copytree(source, folder)
+    with scratch_copy(source) as folder:
         timings = interleave(fast, folder, rounds) if fast else []
         for tool in slow:
             run = measure(

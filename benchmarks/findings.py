@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packages import BENCHMARK, DownloadError, Package, choose, fetch
+from packages import BENCHMARK, DownloadError, Package, choose, fetch, scratch_copy
 from robustness import BglintError, lint
 
 
@@ -35,7 +35,8 @@ def collect(packages: Iterable[Package], select: str) -> list[Sighting]:
     sightings = []
     for package in packages:
         folder = fetch(package)
-        findings = lint(folder, select, "--no-respect-gitignore")
+        with scratch_copy(folder) as copy:
+            findings = lint(copy, select)
         sightings += [Sighting(package, folder, finding) for finding in findings]
     return sightings
 

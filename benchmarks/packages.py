@@ -14,8 +14,10 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +196,16 @@ def unpack_sources(wheel: Path, folder: Path) -> int:
             target.write_bytes(archive.read(member))
             count += 1
     return count
+
+
+@contextmanager
+def scratch_copy(source: Path) -> Iterator[Path]:
+    """Give a copy of ``source`` that may be changed, gone afterwards.
+
+    It lies outside any checkout, so that no ignore file and no configuration but the package's own is in play.
+    """
+    with tempfile.TemporaryDirectory(prefix="bglint-benchmark-") as scratch:
+        yield Path(shutil.copytree(source, Path(scratch) / "package"))
 
 
 def python_files(folder: Path) -> list[Path]:

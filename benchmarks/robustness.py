@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packages import BENCHMARK, DownloadError, choose, fetch
+from packages import BENCHMARK, DownloadError, choose, fetch, scratch_copy
 from rich.console import Console
 from rich.table import Table
 from runs import crash_of, execute
@@ -52,9 +50,7 @@ class Report:
 def examine(source: Path, select: str) -> Report:
     """Check a copy of the package in ``source`` with the rules in ``select``."""
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="bglint-robustness-") as scratch:
-        folder = Path(scratch) / "package"
-        shutil.copytree(source, folder)
+    with scratch_copy(source) as folder:
         try:
             _examine_copy(folder, select, report)
         except BglintError as error:
