@@ -77,3 +77,21 @@ def argument(call: ast.Call, position: int | None, name: str) -> ast.expr | None
 def has_star(call: ast.Call) -> bool:
     """Whether ``*args`` or ``**kwargs`` are passed."""
     return any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
+
+
+def hands_on(parent: ast.AST, child: ast.AST) -> bool:
+    """Whether the value of ``parent`` is that of ``child``, or a container that holds it."""
+    if isinstance(parent, ast.IfExp):
+        return child is not parent.test
+    if isinstance(parent, ast.BoolOp):
+        return isinstance(parent.op, ast.Or) or child is parent.values[-1]
+    if isinstance(parent, (ast.ListComp, ast.SetComp)):
+        return child is parent.elt
+    if isinstance(parent, ast.DictComp):
+        return child is parent.value
+    return isinstance(parent, (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.NamedExpr))
+
+
+def names_read(node: ast.AST) -> frozenset[str]:
+    """Every name that is read anywhere inside ``node``, nested functions included."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
