@@ -152,7 +152,6 @@ def layout(tree: ast.Module, text: str) -> Layout:
 
 def _logical_lines(tree: ast.Module, rows: Sequence[str]) -> list[Line]:
     lines: list[Line] = []
-    joined = False
     for statement in tree.body:
         decorators = getattr(statement, "decorator_list", ())
         first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
@@ -161,12 +160,10 @@ def _logical_lines(tree: ast.Module, rows: Sequence[str]) -> list[Line]:
         rest = row[statement.end_col_offset :].decode("utf-8", "surrogatepass").strip()
         while "#" not in rest and rows[last - 1].rstrip().endswith("\\") and last < len(rows):
             last += 1
-        if joined:
+        if lines and first <= lines[-1].last:  # after a semicolon, perhaps on a continuation of the line
             lines[-1] = Line(lines[-1].first, last, (*lines[-1].statements, statement))
         else:
             lines.append(Line(first, last, (statement,)))
-        # A second statement follows the semicolon, or stands on a continuation of the line.
-        joined = rest.startswith("\\") or (rest.startswith(";") and rest[1:].lstrip()[:1] not in ("", "#"))
     return lines
 
 
