@@ -29,7 +29,7 @@ def summary(report: Report, color: bool) -> str:
     """Return the closing lines, each ending in a newline; nothing when the report wants no summary."""
     if not report.summary:
         return ""
-    lines = [*(_fixes_listed(report.fixed) if report.show_fixes else ()), *_counts(report, color)]
+    lines = [*(fixes_listed(report.fixed) if report.show_fixes else ()), *_counts(report, color)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -57,7 +57,8 @@ def _fixable(report: Report, paint: Paint) -> list[str]:
     return []
 
 
-def _fixes_listed(fixed: Mapping[str, Mapping[str, int]]) -> list[str]:
+def fixes_listed(fixed: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the lines of --show-fixes, the last one empty; none when nothing was fixed."""
     from bglint.report.rule_texts import rule_names
 
     total = sum(sum(codes.values()) for codes in fixed.values())

@@ -1,0 +1,156 @@
+"""What ``bglint check`` prints, where it prints it, and how it exits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bglint.report import Report, render
+
+if TYPE_CHECKING:
+    from bglint.api import LintResult
+    from bglint.model import Finding
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says that is no configuration."""
+
+    fix: bool
+    unsafe_fixes: bool
+    fix_only: bool
+    diff: bool
+    show_fixes: bool
+    output_format: str
+    output_file: Path | None
+    statistics: bool
+    quiet: bool
+    verbose: bool
+    color: str
+    stdin_filename: str | None
+    jobs: int | None
+    exit_zero: bool
+    exit_non_zero_on_fix: bool
+
+    @property
+    def fixes(self) -> bool:
+        """Whether fixes are worked out."""
+        return self.fix or self.fix_only or self.diff
+
+    @property
+    def writes(self) -> bool:
+        """Whether they are carried out, too."""
+        return self.fixes and not self.diff
+
+
+def tell(result: LintResult, flags: Flags, *, stdout_is_taken: bool = False) -> None:
+    """Print the report, the diff, or what was fixed, and every failure. Raises ClickException for an --output-file."""
+    if flags.diff:
+        _tell_diff(result, flags)
+    elif flags.fix_only:
+        _tell_fixes(result, flags, stdout_is_taken)
+    else:
+        _tell_findings(result, flags, stdout_is_taken)
+    for failure in result.failures:
+        click.echo(f"error: {failure}", err=True)
+
+
+def exit_code(result: LintResult, flags: Flags) -> int:
+    """Return 2 if something failed, 1 if there is something to report (or would be to fix), else 0."""
+    if result.failures:
+        return 2
+    if flags.exit_zero:
+        return 0
+    if flags.exit_non_zero_on_fix and result.fixed:
+        return 1
+    if flags.diff and result.changes:
+        return 1
+    left = _unparsable(result) if flags.fix_only or flags.diff else result.findings
+    return 1 if left else 0
+
+
+def _tell_findings(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None:
+    report = Report(
+        findings=result.findings,
+        text_of=result.text_of,
+        fixed=result.fixed,
+        files=result.files,
+        unsafe_fixes=flags.unsafe_fixes,
+        show_fixes=flags.show_fixes,
+        summary=not flags.quiet,
+    )
+    color = _use_color(flags, sys.stderr.isatty() if stdout_is_taken else sys.stdout.isatty())
+    if flags.statistics:
+        from bglint.report.statistics import statistics
+
+        text = statistics(report, flags.output_format, color=color)
+    else:
+        text = render(report, flags.output_format, color=color, width=shutil.get_terminal_size((100, 24)).columns)
+    _put(text, flags, color, stdout_is_taken)
+
+
+def _tell_fixes(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None:
+    _tell_unparsable(result)
+    if flags.quiet:
+        return
+    from bglint.report.summary import fixes_listed
+
+    listed = "".join(f"{line}\n" for line in fixes_listed(result.fixed)) if flags.show_fixes else ""
+    number = _number_of_fixes(result)
+    told = f"Fixed {number} error{'s' * (number != 1)}.\n" if number and not listed else listed
+    _put(told, flags, False, stdout_is_taken)
+
+
+def _tell_diff(result: LintResult, flags: Flags) -> None:
+    from bglint.unified_diff import unified_diff
+
+    patch = b"".join(unified_diff(before, after, path) for path, (before, after) in sorted(result.changes.items()))
+    _put(patch, flags, False)
+    _tell_unparsable(result)
+    if flags.quiet:
+        return
+    number = _number_of_fixes(result)
+    unsafe = sum(finding.fix is not None for finding in result.findings)
+    more = f" ({unsafe} more with --unsafe-fixes)" if unsafe and not flags.unsafe_fixes else ""
+    if number or more:
+        click.echo(f"Would fix {number or 'no'} error{'s' * (number != 1)}{more}.", err=True)
+
+
+def _tell_unparsable(result: LintResult) -> None:
+    """Say which files were not looked at, where findings are not reported otherwise."""
+    for finding in _unparsable(result):
+        place = f"{finding.path}:{finding.span.start.row}:{finding.span.start.column}"
+        click.echo(f"{place}: {finding.code} {finding.message}", err=True)
+
+
+def _unparsable(result: LintResult) -> list[Finding]:
+    return [finding for finding in result.findings if finding.code == "BGL000"]
+
+
+def _number_of_fixes(result: LintResult) -> int:
+    return sum(number for codes in result.fixed.values() for number in codes.values())
+
+
+def _use_color(flags: Flags, is_terminal: bool) -> bool:
+    if flags.color != "auto":
+        return flags.color == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or flags.output_file is not None
+    return is_terminal and not plain
+
+
+def _put(text: str | bytes, flags: Flags, color: bool, stdout_is_taken: bool = False) -> None:
+    """Write to --output-file, else to stdout, else (with the fixed source there) to stderr."""
+    if flags.output_file is None:
+        click.echo(text, nl=False, err=stdout_is_taken, color=color)
+        return
+    try:
+        flags.output_file.parent.mkdir(parents=True, exist_ok=True)
+        flags.output_file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise click.ClickException(f"{flags.output_file}: {error.strerror or error}") from error
