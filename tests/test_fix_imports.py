@@ -318,9 +318,10 @@ def parses(text: str) -> bool:
 @given(modules().filter(parses), st.sampled_from([("asyncio", None), ("typing", "Any"), ("starlette.x", "run")]))
 def test_one_import_is_added_and_the_rest_stays(text: str, wanted: tuple[str, str | None]) -> None:
     def plan_for(code: str) -> ImportPlan:
-        if wanted[1] is None:
-            return import_module(ast.parse(code), code, wanted[0], avoid=())
-        return import_from(ast.parse(code), code, *wanted, avoid=())
+        module, name = wanted
+        if name is None:
+            return import_module(ast.parse(code), code, module, avoid=())
+        return import_from(ast.parse(code), code, module, name, avoid=())
 
     result = plan_for(text)
     if result.edit is None:

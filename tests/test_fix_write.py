@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bglint.fix import write
 from bglint.fix.write import atomic_write
 
 OLD, NEW = b"old\r\n", b"new \xff\n"
@@ -115,7 +114,7 @@ def test_a_folder_that_takes_no_files_is_named_as_the_reason(file: Path, monkeyp
         raise PermissionError(13, "Permission denied")
 
     # Simulated: root, as which tests may run, writes to read-only folders too.
-    monkeypatch.setattr(write.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match=r"no file can be made in its folder \(Permission denied\)") as caught:
         atomic_write(file, NEW)
     assert caught.value.filename == str(file)
