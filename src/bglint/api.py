@@ -70,7 +70,7 @@ class Session:
                 settings.source_roots,
                 lambda path: self.read(path).text,
                 cwd=self.cwd,
-                guards=settings.guards,
+                guards=[*settings.guards, *([settings.guard.replace(":", ".")] if settings.guard else [])],
                 offload=settings.offload,
                 blocking=settings.blocking,
                 non_blocking=settings.non_blocking,

@@ -95,3 +95,89 @@ def hands_on(parent: ast.AST, child: ast.AST) -> bool:
 def names_read(node: ast.AST) -> frozenset[str]:
     """Every name that is read anywhere inside ``node``, nested functions included."""
     return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+
+
+def runs_after(module: Module, first: ast.AST, second: ast.AST) -> bool | None:
+    """Whether ``second``, further down in the same function, runs once ``first`` has: None means perhaps."""
+    above = [first, *module.ancestors(first)]
+    outer = second
+    certain = True
+    for parent in module.ancestors(second):
+        if parent in above:
+            return _follows(parent, above[above.index(parent) - 1], outer) and (certain or None)
+        if isinstance(parent, _BRANCHING) and not _runs_always(parent, outer):
+            certain = False
+        outer = parent
+    return None
+
+
+_BRANCHING = (ast.If, ast.IfExp, ast.BoolOp, ast.ExceptHandler, ast.match_case, *LOOPS, *COMPREHENSIONS, *TRIES)
+
+
+def _runs_always(node: ast.AST, child: ast.AST) -> bool:
+    """Whether this part of a branching node runs whenever the node does."""
+    if isinstance(node, (ast.If, ast.IfExp, ast.While)):
+        return child is node.test
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return child is node.iter
+    if isinstance(node, TRIES):
+        return child in node.body or child in node.finalbody  # type: ignore[attr-defined]
+    return False
+
+
+def _follows(node: ast.AST, first: ast.AST, second: ast.AST) -> bool | None:
+    """The same for two parts of one node: the branches of a condition exclude each other."""
+    if isinstance(node, ast.IfExp):
+        return first is node.test and None
+    if isinstance(node, ast.Match):
+        return first is node.subject and None
+    blocks = [block for name in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, name, None), list)]
+    one, other = (next((b for b in blocks if part in b), None) for part in (first, second))
+    if one is other and one is not None:
+        return True
+    if isinstance(node, ast.If):
+        return None if first is node.test else False
+    if isinstance(node, TRIES):
+        if other is node.finalbody:  # type: ignore[attr-defined]
+            return True
+        return None if one is node.body else False  # type: ignore[attr-defined]
+    return None if isinstance(node, _BRANCHING) else True
+
+
+_CONSUMERS = {"all", "any", "dict", "frozenset", "list", "max", "min", "next", "set", "sorted", "sum", "tuple"}
+
+
+def is_consumed(module: Module, node: ast.AST) -> bool:
+    """Whether what ``node`` gives is iterated over, or entered, on the spot."""
+    parent = module.parents.get(node)
+    if isinstance(parent, (ast.For, ast.comprehension)):
+        return parent.iter is node
+    if isinstance(parent, ast.Call):
+        return isinstance(parent.func, ast.Name) and parent.func.id in _CONSUMERS and node in parent.args
+    return isinstance(parent, (ast.withitem, ast.Starred, ast.YieldFrom))
+
+
+def await_obstacle(module: Module, node: ast.AST, target: tuple[int, int]) -> str | None:
+    """Why ``await`` cannot take the place of ``node`` in code for Python ``target``; None where it can."""
+    inner: ast.AST = node
+    child: ast.AST = node
+    comprehensions = 0
+    for parent in module.ancestors(node):
+        if isinstance(parent, ast.AsyncFunctionDef):
+            return None if child in parent.body else "a default or decorator cannot await"
+        if isinstance(parent, ast.FunctionDef):
+            return "the function around it is not async" if child in parent.body else "a default cannot await"
+        if isinstance(parent, ast.Lambda):
+            return "a lambda cannot await"
+        if isinstance(parent, ast.ClassDef):
+            return "a class body cannot await"
+        if isinstance(parent, COMPREHENSIONS):
+            # The first iterable is evaluated outside, before the comprehension starts.
+            if not (child is parent.generators[0] and inner is parent.generators[0].iter):
+                if isinstance(parent, ast.GeneratorExp):
+                    return "a generator expression cannot await without becoming async"
+                comprehensions += 1
+        if comprehensions > 1 and target < (3, 11):
+            return "nested comprehensions can await from Python 3.11 on"
+        inner, child = child, parent
+    return "there is no function around it"
