@@ -273,7 +273,7 @@ class Resolver:
         if found.name in ("typing.Self", "typing_extensions.Self"):
             owner = next((s for s in scope.walk_up() if s.is_class), None)
             return Symbol(owner.full_name, scope=owner, instance=True) if owner else None
-        if found.name in ("typing.Any", "builtins.object", "builtins.None"):
+        if found.name in ("typing.Any", "typing.ClassVar", "typing.Final", "builtins.object", "builtins.None"):
             return None
         return found.made()
 
