@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.callers import last_name
+from bglint.index.context import is_awaited, is_consumed
 from bglint.index.facts import Scope
-from bglint.index.symbols import Symbol
+from bglint.index.request_path import is_route
+from bglint.index.symbols import PARTIAL, Symbol
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
@@ -55,6 +57,7 @@ class Blocking:
         self.names = names
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
         self._paths: dict[tuple[Scope, str], BlockingPath | None] = {}
+        self._in_place: dict[Scope, bool] = {}
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
         """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
@@ -107,7 +110,9 @@ class Blocking:
     def reached(self, call: ast.Call, scope: Scope) -> Sink | Scope | None:
         """The sink a call is, or the sync project function that it runs."""
         symbol = self.project.resolve(call.func, scope)
-        if symbol is None or isinstance(scope.module.parents.get(call), ast.Await):
+        if symbol is not None and symbol.name == PARTIAL and symbol.instance:
+            symbol = symbol.item
+        if symbol is None or is_awaited(scope.module, call):
             return None
         sink = self.sink(symbol)
         if sink is not None:
@@ -115,15 +120,35 @@ class Blocking:
         function = self._run_by(symbol)
         if function is None or function.is_async or function.full_name in self.project.non_blocking:
             return None
-        return function
+        if function.yields and not is_consumed(scope.module, call):
+            return None  # calling a generator function runs nothing of it
+        return function if self._runs_here(function) else None
 
     def _run_by(self, symbol: Symbol) -> Scope | None:
         """The function that runs when a symbol is called: itself, ``__init__`` or ``__call__``."""
         if symbol.class_ is not None:
-            name = "__call__" if symbol.instance else "__init__"
-            method = self.project.resolver.class_member(symbol, name)
-            return method.function if method is not None else None
+            for name in ("__call__",) if symbol.instance else ("__init__", "__post_init__"):
+                method = self.project.resolver.class_member(symbol, name)
+                if method is not None and method.function is not None:
+                    return method.function
+            return None
         return symbol.function
+
+    def _runs_here(self, function: Scope) -> bool:
+        """Whether a decorated function still runs where it is called; a decorator may move it to a thread."""
+        if function not in self._in_place:
+            self._in_place[function] = is_route(function, self.project) or all(
+                self._keeps_in_place(d, function.parent or function) for d in function.decorators
+            )
+        return self._in_place[function]
+
+    def _keeps_in_place(self, decorator: ast.expr, scope: Scope) -> bool:
+        symbol = self.project.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+        if symbol is None:
+            return False
+        if symbol.function is not None:
+            return not _moves(symbol.function)
+        return data.matches(symbol.name, _transparent())
 
     def sink(self, symbol: Symbol) -> Sink | None:
         """The sink that calling a symbol is, by the built-in table and the configuration."""
@@ -134,6 +159,35 @@ class Blocking:
         if kind is None and symbol.scope is None and not symbol.instance:
             kind = known_kind(name)
         return Sink(name, kind) if kind is not None else None
+
+
+def _moves(decorator: Scope) -> bool:
+    """Whether a project's decorator replaces functions by async ones, or hands them to a thread."""
+    return any(
+        isinstance(node, ast.AsyncFunctionDef) or (isinstance(node, ast.Call) and last_name(node.func) in _offloaders())
+        for node in ast.walk(decorator.node)
+    )
+
+
+@cache
+def _offloaders() -> frozenset[str]:
+    return frozenset(name.rpartition(".")[2] for name in data.load("blocking.toml")["offload"])
+
+
+@cache
+def _transparent() -> frozenset[str]:
+    return frozenset(data.load("harmless.toml")["transparent_decorators"]) | frozenset(
+        data.load("blocking.toml")["in_place"]["decorators"]
+    )
+
+
+def instead_of(name: str) -> str | None:
+    """What async code uses in the place of a sink."""
+    table: dict[str, str] = data.load("blocking.toml")["async"]
+    prefix = name
+    while prefix and prefix not in table:
+        prefix = prefix.rpartition(".")[0]
+    return table.get(prefix)
 
 
 @cache

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink, sink_names, sink_words, sinks_of
 from bglint.index.callers import Callers, calls_in
-from bglint.index.facts import BindingKind, Module, Scope
+from bglint.index.facts import Scope
+from bglint.index.holders import holders
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
 
-_AS = re.compile(rb"(\w+) as (\w+)")
+# `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
+_ASSIGNED = re.compile(rb"(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
 
 
 class Reach:
@@ -31,28 +33,35 @@ class Reach:
         self.kinds = frozenset(kinds)
         self.words = frozenset(word.encode() for word in sink_words(self.kinds, project.extra_blocking))
         direct = set(sink_names(self.kinds, project.extra_blocking))
-        self.providers: frozenset[bytes] = frozenset()
+        self.providers: dict[bytes, set[Path]] = {}
         self.names: frozenset[str] = frozenset()
-        self._pairs: dict[Path, list[tuple[bytes, bytes]]] = {}
-        self.direct = frozenset(direct | self._aliases(direct))
+        self.direct = frozenset(direct.union(*map(callers.aliases, direct)) | self._assigned(direct))
         self._find()
 
-    def mentions_sink(self, content: bytes) -> bool:
-        """Whether a file may hold a direct call of a sink: it names a library that blocks, or a holder of its objects."""
-        return any(word in content for word in self.words) or any(word in content for word in self.providers)
+    def mentions_sink(self, path: Path) -> bool:
+        """Whether a file may call a sink directly: it names a library that blocks, or a holder of its objects."""
+        content = self.callers.data(path)
+        if any(word in content for word in self.words):
+            return True
+        return any(name in content and path in near for name, near in self.providers.items())
 
-    def callees(self, content: bytes) -> frozenset[str]:
-        """The called names worth a look in a file of that content."""
-        return self.names | self.direct if self.mentions_sink(content) else self.names
+    def callees(self, path: Path) -> frozenset[str]:
+        """The called names worth a look in a file."""
+        return self.names | self.direct if self.mentions_sink(path) else self.names
+
+    def matters(self, path: Path) -> bool:
+        """Whether a file calls anything worth a look."""
+        called = self.callers.called(path)
+        return any(name.encode() in called for name in self.callees(path))
 
     def _find(self) -> None:
         blocking = Blocking(self.project)
         found: set[Scope] = set()
-        self._find_providers()
-        holding = ((p, self.direct) for p in self.callers.files if self.mentions_sink(self.callers.data(p)))
+        self.providers = self._find_providers()
+        holding = ((p, self.direct) for p in self.callers.files if self.mentions_sink(p))
         fresh = self._round(blocking, holding, found)
         while fresh:
-            looks = [(name, function.module.path) for function in fresh for name in self._looks(function)]
+            looks = [(name, function) for function in fresh for name in self._looks(function)]
             self.names |= {name for name, _ in looks}
             fresh = self._round(blocking, self.callers.files_calling(looks), found)
 
@@ -78,77 +87,31 @@ class Reach:
             names = {owner.name, *_subclass_names(owner)}
         else:
             names = {function.name} - {"<lambda>"}
-        return names | self._aliases(names)
+        return names.union(*map(self.callers.aliases, names))
 
-    def _aliases(self, names: set[str]) -> set[str]:
+    def _assigned(self, names: set[str]) -> set[str]:
+        """The names that files which name a blocking library assign a sink to."""
         wanted = {name.encode() for name in names}
-        found: set[str] = set()
-        for path in self.callers.files:
-            content = self.callers.data(path)
-            if b" as " in content:
-                for name, alias in self._as_pairs(path):
-                    if name in wanted:
-                        found.add(alias.decode("utf-8", "replace"))
-        return found
+        return {
+            alias.decode("utf-8", "replace")
+            for path in self.callers.files
+            if any(word in self.callers.data(path) for word in self.words)
+            for alias, original in _ASSIGNED.findall(self.callers.data(path))
+            if original in wanted
+        }
 
-    def _as_pairs(self, path: Path) -> list[tuple[bytes, bytes]]:
-        cached = self._pairs.get(path)
-        if cached is None:
-            cached = [
-                (before, after)
-                for line in self.callers.data(path).split(b"\n")
-                if b" as " in line
-                for before, after in _AS.findall(line)
-            ]
-            self._pairs[path] = cached
-        return cached
-
-    def _find_providers(self) -> None:
-        """Names under which other files get at objects whose methods block: singletons, attributes, factories."""
+    def _find_providers(self) -> dict[bytes, set[Path]]:
+        """The names that hold objects of libraries whose methods block, each with the files that can get at it."""
         sinks = sinks_of(self.kinds, self.project.extra_blocking)
         classes = frozenset(c for name in sinks if (c := _class_of(name)))
         shorts = frozenset(c.rpartition(".")[2] for c in classes)
-        if not shorts:
-            return
-        found: set[str] = set()
-        for path in self.callers.files:
-            content = self.callers.data(path)
-            if any(word in content for word in self.words) and any(s.encode() in content for s in shorts):
-                module = self.project.module_at(path)
-                if module is not None:
-                    found.update(self._provided(module, classes, shorts))
-        self.providers = frozenset(name.encode() for name in found if len(name) > 1)
-
-    def _provided(self, module: Module, classes: frozenset[str], shorts: frozenset[str]) -> Iterator[str]:
-        lines = module.text.splitlines()
-        scopes: list[Scope] = [module]
-        while scopes:
-            owner = scopes.pop()
-            for name, bindings in owner.names.bindings.items():
-                for binding in bindings:
-                    node = binding.node
-                    if binding.kind is BindingKind.CLASS and binding.scope is not None:
-                        scopes.append(binding.scope)
-                        if any(_named(b, shorts) for b in getattr(node, "bases", ())):
-                            yield name
-                        continue
-                    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
-                    if not any(short in line for line in lines[first - 1 : last] for short in shorts):
-                        continue
-                    if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
-                        yield from self._attributes(binding.scope, classes)
-                        given = self.project.resolver.produced(binding.scope)
-                    else:
-                        given = self.project.resolver.binding(binding, owner, name)
-                    if given is not None and given.instance and given.name in classes:
-                        yield name
-
-    def _attributes(self, method: Scope, classes: frozenset[str]) -> Iterator[str]:
-        for (_, name), bindings in method.names.attributes.items():
-            for binding in bindings:
-                given = self.project.resolver.binding(binding, method, name)
-                if given is not None and given.instance and given.name in classes:
-                    yield name
+        near = [p for p in self.callers.files if any(word in self.callers.data(p) for word in self.words)]
+        held = holders(self.project, self.callers, classes, shorts, near) or {}
+        return {
+            name.encode(): set().union(*map(self.callers.reaching, paths))
+            for name, paths in held.items()
+            if name not in shorts
+        }
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:
@@ -162,7 +125,3 @@ def _subclass_names(owner: Scope) -> Iterator[str]:
 def _class_of(name: str) -> str | None:
     base = name.rpartition(".")[0]
     return base if base and data.is_class_name(base) else None
-
-
-def _named(base: object, shorts: frozenset[str]) -> bool:
-    return getattr(base, "attr", getattr(base, "id", None)) in shorts
