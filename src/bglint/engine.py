@@ -37,8 +37,9 @@ def blocking_kinds(settings: Settings) -> frozenset[str]:
     return frozenset(kind for kind in kinds if kind)
 
 
-def matter(data: bytes, rules: Iterable[type[Rule]], project: Project) -> list[type[Rule]]:
-    """The screen: the rules for which a file of these bytes can matter at all."""
+def matter(source: Source, rules: Iterable[type[Rule]], project: Project) -> list[type[Rule]]:
+    """The screen: the rules for which a file can matter at all, by its bytes."""
+    data = source.data
     found: dict[str, bool] = {}
 
     def mentions(word: str) -> bool:
@@ -50,7 +51,7 @@ def matter(data: bytes, rules: Iterable[type[Rule]], project: Project) -> list[t
         rule
         for rule in rules
         if (not rule.needs or any(map(mentions, rule.needs)))
-        and (any(map(mentions, rule.triggers)) or rule.reaches(data, project))
+        and (any(map(mentions, rule.triggers)) or rule.reaches(source.path, project))
     ]
 
 
@@ -59,7 +60,7 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
 
     A file that cannot be parsed gives one BGL000.
     """
-    rules = matter(source.data, enabled_rules(settings), project)
+    rules = matter(source, enabled_rules(settings), project)
     try:
         if not rules:
             check_syntax(source.text)

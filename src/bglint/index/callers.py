@@ -27,6 +27,7 @@ _SHOWN = bytes(
 # The leading line end makes the search fast; a line end is put before the first line for it.
 _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
+_AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _WORD = re.compile(r"\w+")
 _MOST_FILES = 20_000
 
@@ -46,6 +47,8 @@ class Callers:
         self._called: dict[Path, frozenset[bytes]] = {}
         self._importers: dict[Path, set[Path]] | None = None
         self._files: list[Path] | None = None
+        self._holding: dict[Scope, set[Path]] = {}
+        self._aliases: dict[str, set[str]] | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -94,15 +97,19 @@ class Callers:
             self._called[path] = called_names(self.data(path))
         return self._called[path]
 
-    def files_calling(self, functions: Iterable[tuple[str, Path]]) -> Iterator[tuple[Path, frozenset[str]]]:
-        """The files that may call functions known by name and file: they name one, and import its file somehow."""
-        by_file: dict[Path, set[str]] = {}
-        for name, path in functions:
-            by_file.setdefault(path, set()).add(name)
+    def files_calling(self, functions: Iterable[tuple[str, Scope]]) -> Iterator[tuple[Path, frozenset[str]]]:
+        """The files that may call functions, each under a name, with the names that count there.
+
+        Such a file names the function before a parenthesis and imports its file somehow; for a method it also holds
+        an object of its class by some name.
+        """
+        by_place: dict[tuple[Path, Scope | None], set[str]] = {}
+        for name, function in functions:
+            by_place.setdefault((function.module.path, function.owner), set()).add(name)
         wanted: dict[Path, set[str]] = {}
-        for defined, names in by_file.items():
+        for (defined, owner), names in by_place.items():
             encoded = {name: name.encode() for name in names}
-            for path in self.reaching(defined):
+            for path in self.reaching(defined) if owner is None else self.holding(owner):
                 called = self.called(path)
                 here = {name for name, word in encoded.items() if word in called}
                 if here:
@@ -110,12 +117,34 @@ class Callers:
         for path in sorted(wanted):
             yield path, frozenset(wanted[path])
 
-    def calls_of(self, name: str, path: Path) -> Iterator[tuple[ast.Call, Scope]]:
-        """The calls that look like calls of the function ``name`` defined in ``path``, with the scopes that make them."""
-        for caller, names in self.files_calling([(name, path)]):
+    def holding(self, owner: Scope) -> set[Path]:
+        """The files that may hold an object of a project class."""
+        from bglint.index.holders import holders
+
+        if owner not in self._holding:
+            near = self.reaching(owner.module.path)
+            names = holders(self.project, self, frozenset({owner.full_name}), [owner.name], near)
+            if names is not None:
+                encoded = [name.encode() for name in {owner.name, *names}]
+                near = {path for path in near if any(name in self.data(path) for name in encoded)}
+            self._holding[owner] = near
+        return self._holding[owner]
+
+    def calls_of(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
+        """The calls that look like calls of ``function``, with the scopes that make them."""
+        for caller, names in self.files_calling([(function.name, function)]):
             module = self.project.module_at(caller)
             if module is not None:
                 yield from calls_in(module, names)
+
+    def aliases(self, name: str) -> set[str]:
+        """The other names that imports anywhere in the project give to ``name`` (``from a import name as b``)."""
+        if self._aliases is None:
+            self._aliases = {}
+            for path in self.files:
+                for original, alias in import_aliases(self.data(path)):
+                    self._aliases.setdefault(original, set()).add(alias)
+        return self._aliases.get(name, set())
 
     def _find_files(self) -> set[Path]:
         found = {Path(os.path.abspath(path)) for path in self.given}
@@ -164,13 +193,20 @@ def imported_modules(content: bytes, package: str) -> Iterator[str]:
             yield f"{base}.{name}" if base else name
 
 
+def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:
+    """(name, alias) for every ``from … import name as alias`` in a file."""
+    if b" as " in content:
+        for _, _, names in _FROM.findall(b"\n" + content):
+            yield from _AS.findall(names.decode("utf-8", "replace"))
+
+
 def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module whose callee's last part is one of ``names``; only functions that name one are linked."""
     rows = rows_calling(module.text, names)
     if not rows:
         return []
     found: list[tuple[ast.Call, Scope]] = []
-    for statement, scope in _statements(module, rows):
+    for statement, scope in statements_at(module, rows):
         for call, owner in module.link_statement(statement, scope):
             if last_name(call.func) in names:
                 found.append((call, owner))
@@ -179,11 +215,11 @@ def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scop
 
 def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module on whose rows a name stands: those that call it, and those that may be given it."""
-    rows = _rows(module.text, re.compile(rf"\b{re.escape(name)}\b"))
+    rows = rows_of(module.text, re.compile(rf"\b{re.escape(name)}\b"))
     wanted = set(rows)
     return [
         (call, owner)
-        for statement, scope in _statements(module, rows)
+        for statement, scope in statements_at(module, rows)
         for call, owner in module.link_statement(statement, scope)
         if not wanted.isdisjoint(range(call.lineno, (call.end_lineno or call.lineno) + 1))
     ]
@@ -191,10 +227,11 @@ def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
 
 def rows_calling(text: str, names: frozenset[str]) -> list[int]:
     """The rows on which one of the names stands before an opening parenthesis, in order."""
-    return _rows(text, re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\("))
+    return rows_of(text, re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\("))
 
 
-def _rows(text: str, pattern: re.Pattern[str]) -> list[int]:
+def rows_of(text: str, pattern: re.Pattern[str]) -> list[int]:
+    """The rows on which a pattern matches, in order."""
     rows: list[int] = []
     row, at = 1, 0
     for match in pattern.finditer(text):
@@ -204,8 +241,11 @@ def _rows(text: str, pattern: re.Pattern[str]) -> list[int]:
     return rows
 
 
-def _statements(module: Module, rows: list[int]) -> Iterator[tuple[ast.stmt, Scope]]:
-    """The statements of module and class bodies (classes entered) that hold any of the rows."""
+def statements_at(module: Module, rows: list[int], *, headers: bool = False) -> Iterator[tuple[ast.stmt, Scope]]:
+    """The statements of module and class bodies (classes entered) that hold any of the rows.
+
+    With ``headers``, a class is given too, before what is in it.
+    """
     pending: list[tuple[ast.stmt, Scope]] = [(s, module) for s in reversed(module.tree.body)]
     while pending:
         statement, scope = pending.pop()
@@ -214,6 +254,8 @@ def _statements(module: Module, rows: list[int]) -> Iterator[tuple[ast.stmt, Sco
         if position == len(rows) or rows[position] > last:
             continue
         if isinstance(statement, ast.ClassDef):
+            if headers:
+                yield statement, scope
             inner = scope.child(statement)
             pending.extend((s, inner) for s in reversed(statement.body))
         else:

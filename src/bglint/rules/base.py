@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bglint.model import Applicability, Edit, Finding, Frame, Level, Span
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import libcst as cst
 
     from bglint.index.facts import Scope
@@ -70,7 +72,7 @@ class Rule:
     # -- asked by the engine, before LibCST is paid for ----------------------------------------------------------
 
     @classmethod
-    def reaches(cls, data: bytes, project: Project) -> bool:
+    def reaches(cls, path: Path, project: Project) -> bool:
         """Whether a file that holds no trigger matters all the same, for what its calls lead to."""
         return False
 

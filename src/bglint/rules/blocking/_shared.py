@@ -53,8 +53,26 @@ class BlockingRule(Rule):
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the chain that proves it."""
         path = self.path(candidate.site, candidate.scope)  # type: ignore[arg-type]
-        return self.finding(candidate, self.message(path, candidate), self.ctx.chain(candidate, path)) if path else None
+        if path is None:
+            return None
+        message = self.through_helpers(path, candidate) if path.steps else self.direct(path, candidate)
+        return self.finding(candidate, message, self.ctx.chain(candidate, path))
 
-    def message(self, path: BlockingPath, candidate: Candidate) -> str:
-        """What is wrong, in one sentence."""
+    def direct(self, path: BlockingPath, candidate: Candidate) -> str:
+        """What is wrong with a call that blocks by itself, in one sentence."""
         raise NotImplementedError
+
+    def through_helpers(self, path: BlockingPath, candidate: Candidate) -> str:
+        """What is wrong with a call of a helper, in one sentence."""
+        sink = path.steps[-1]
+        where = f"{self.ctx.display(sink.function.module)}:{sink.call.lineno}"
+        return (
+            f"`{self.callee(candidate)}()` blocks the event loop: it reaches `{path.sink.name}()` ({where}), "
+            "and every other request and task waits for that"
+        )
+
+    def callee(self, candidate: Candidate) -> str:
+        """How the reported call writes what it calls, in one line."""
+        assert isinstance(candidate.site, ast.Call)
+        written = "".join(self.ctx.text(candidate.site.func).split())
+        return written if len(written) <= 60 else f"…{written[-50:]}"
