@@ -123,12 +123,18 @@ class Callers:
 
         if owner not in self._holding:
             near = self.reaching(owner.module.path)
+            self._holding[owner] = near  # what a question about itself gets meanwhile
             names = holders(self.project, self, frozenset({owner.full_name}), [owner.name], near)
             if names is not None:
-                encoded = [name.encode() for name in {owner.name, *names}]
-                near = {path for path in near if any(name in self.data(path) for name in encoded)}
+                near = {path for h in names.values() for path in h.within if self.mentions(path, h.name)}
             self._holding[owner] = near
         return self._holding[owner]
+
+    def mentions(self, path: Path, name: str) -> bool:
+        """Whether a word stands in a file."""
+        content = self.data(path)
+        encoded = name.encode()
+        return encoded in content and re.search(rb"\b" + re.escape(encoded) + rb"\b", content) is not None
 
     def calls_of(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
         """The calls that look like calls of ``function``, with the scopes that make them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,39 +23,53 @@ if TYPE_CHECKING:
 _TOO_MANY = 200
 
 
+@dataclass(slots=True)
+class Holder:
+    """A name that holds such objects: the files that bind it, and those in which it can mean that.
+
+    ``is_function`` for a function that returns one.
+    """
+
+    name: str
+    is_function: bool = False
+    bound: set[Path] = field(default_factory=set)
+    within: set[Path] = field(default_factory=set)
+
+
 def holders(
     project: Project, callers: Callers, targets: frozenset[str], words: Iterable[str], files: Iterable[Path]
-) -> dict[str, set[Path]] | None:
-    """The names that hold objects of the classes ``targets`` (full names), and the files that bind them.
+) -> dict[str, Holder] | None:
+    """The names that hold objects of the classes ``targets`` (full names), found in ``files`` from ``words`` on.
 
-    Found in ``files``, from ``words`` on. None where there are too many names for them to tell anything.
+    None where there are too many names for them to tell anything.
     """
-    candidates = sorted(files)
-    names: set[str] = set()
-    bound: dict[str, set[Path]] = {}
-    fresh = set(words)
+    near = set(files)
+    found: dict[str, Holder] = {word: Holder(word, within=near) for word in words}
+    fresh = list(found.values())
     while fresh:
-        names |= fresh
-        if len(names) > _TOO_MANY:
+        if len(found) > _TOO_MANY:
             return None
-        encoded = [name.encode() for name in fresh]
-        pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(fresh))) + r")\b")
-        found: set[str] = set()
-        for path in candidates:
-            content = callers.data(path)
-            if any(name in content for name in encoded):
-                module = project.module_at(path)
-                if module is not None:
-                    for name in _held(project, module, pattern, targets):
-                        bound.setdefault(name, set()).add(path)
-                        found.add(name)
-        fresh = found - names
-    return bound
+        following: dict[str, Holder] = {}
+        for path in sorted(set().union(*(holder.within for holder in fresh))):
+            names = [h.name for h in fresh if path in h.within and callers.mentions(path, h.name)]
+            module = project.module_at(path) if names else None
+            for name, function in _held(project, module, names, targets) if module is not None else ():
+                if name not in found:
+                    holder = following.setdefault(name, Holder(name, is_function=function is not None))
+                    holder.bound.add(path)
+                    limited = function is not None and function.owner is not None
+                    holder.within |= callers.holding(function.owner) & near if limited else near  # type: ignore[union-attr, arg-type]
+        found |= following
+        fresh = list(following.values())
+    return found
 
 
-def _held(project: Project, module: Module, pattern: re.Pattern[str], targets: frozenset[str]) -> Iterator[str]:
-    """The names that statements of a module, on the rows that match, bind to such objects."""
+def _held(
+    project: Project, module: Module, names: list[str], targets: frozenset[str]
+) -> Iterator[tuple[str, Scope | None]]:
+    """What statements of a module that mention one of the names bind to such objects; with the function, if it is one."""
     resolver = project.resolver
+    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, names)) + r")\b")
     for statement, scope in statements_at(module, rows_of(module.text, pattern), headers=True):
         for name, binding in _bound_by(statement, scope):
             if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
@@ -63,7 +78,7 @@ def _held(project: Project, module: Module, pattern: re.Pattern[str], targets: f
             else:
                 symbol = resolver.binding(binding, scope, name)
             if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name
+                yield name, binding.scope if binding.kind is BindingKind.FUNCTION else None
 
 
 def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]]:
@@ -74,12 +89,12 @@ def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]
                 yield name, binding
 
 
-def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[str]:
+def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[tuple[str, None]]:
     for (_, name), bindings in function.names.attributes.items():
         for binding in bindings:
             symbol = project.resolver.binding(binding, function, name)
             if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name
+                yield name, None
 
 
 def _is_one_of(project: Project, symbol: Symbol, targets: frozenset[str]) -> bool:

@@ -33,7 +33,7 @@ class Reach:
         self.kinds = frozenset(kinds)
         self.words = frozenset(word.encode() for word in sink_words(self.kinds, project.extra_blocking))
         direct = set(sink_names(self.kinds, project.extra_blocking))
-        self.providers: dict[bytes, set[Path]] = {}
+        self.providers: list[tuple[re.Pattern[bytes], set[Path]]] = []
         self.names: frozenset[str] = frozenset()
         self.direct = frozenset(direct.union(*map(callers.aliases, direct)) | self._assigned(direct))
         self._find()
@@ -43,7 +43,7 @@ class Reach:
         content = self.callers.data(path)
         if any(word in content for word in self.words):
             return True
-        return any(name in content and path in near for name, near in self.providers.items())
+        return any(path in near and used.search(content) for used, near in self.providers)
 
     def callees(self, path: Path) -> frozenset[str]:
         """The called names worth a look in a file."""
@@ -100,18 +100,24 @@ class Reach:
             if original in wanted
         }
 
-    def _find_providers(self) -> dict[bytes, set[Path]]:
-        """The names that hold objects of libraries whose methods block, each with the files that can get at it."""
+    def _find_providers(self) -> list[tuple[re.Pattern[bytes], set[Path]]]:
+        """How objects of libraries whose methods block are used elsewhere, and the files that can get at each."""
         sinks = sinks_of(self.kinds, self.project.extra_blocking)
         classes = frozenset(c for name in sinks if (c := _class_of(name)))
         shorts = frozenset(c.rpartition(".")[2] for c in classes)
         near = [p for p in self.callers.files if any(word in self.callers.data(p) for word in self.words)]
         held = holders(self.project, self.callers, classes, shorts, near) or {}
-        return {
-            name.encode(): set().union(*map(self.callers.reaching, paths))
-            for name, paths in held.items()
-            if name not in shorts
-        }
+        called = "|".join(map(re.escape, sorted(self.direct)))
+        # A function's result may get a name first; a variable or attribute is used where it is named.
+        use = {True: r"\s*\(", False: rf"\b[^\n]*\.(?:{called})\s*\("}
+        return [
+            (
+                re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()),
+                set().union(*map(self.callers.reaching, holder.bound)),
+            )
+            for holder in held.values()
+            if holder.name not in shorts
+        ]
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:
