@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bglint.index.blocking import Blocking
 from bglint.index.callers import Callers
+from bglint.index.endings import Endings
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
 from bglint.index.reach import Reach
@@ -108,9 +109,14 @@ class Project:
         """Which functions run for web requests."""
         return RequestPath(self)
 
+    @cached_property
+    def endings(self) -> Endings:
+        """Which functions are proven to return."""
+        return Endings(self)
+
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
-        for name in ("resolver", "guards", "blocking", "request_path"):
+        for name in ("resolver", "guards", "blocking", "endings", "request_path"):
             self.__dict__.pop(name, None)
 
     def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:

@@ -156,11 +156,13 @@ class Resolver:
         return found
 
     def _unpacked(self, value: ast.expr, scope: Scope, path: tuple[int, ...]) -> Symbol | None:
-        for position in path:
+        for taken, position in enumerate(path):
             if isinstance(value, (ast.Tuple, ast.List)) and position < len(value.elts):
                 value = value.elts[position]
             else:
-                return None
+                found = self.resolve(value, scope)
+                alike = found is not None and found.name == _TUPLE and len(path) == taken + 1
+                return found.item if found is not None and alike else None
         return self.resolve(value, scope)
 
     def _grown(self, container: Symbol, owner: Scope, name: str) -> Symbol:
@@ -371,6 +373,8 @@ class Resolver:
             return None
         if base.instance and base.name == PARTIAL and name == "func":
             return base.item
+        if base.instance and base.name == _TUPLE and name in ("done", "not_done"):
+            return base.item
         if base.name in (_LIST, _DICT, _TUPLE, "builtins.set", "collections.deque") and base.instance:
             return replace(base, name=f"{base.name}.{name}", instance=False)
         return Symbol(data.canonical(f"{base.name}.{name}"))
@@ -531,6 +535,9 @@ class Resolver:
         item = data.items().get(called.name)
         if item is not None:
             return Symbol(_LIST, instance=True, item=Symbol(item, instance=True))
+        if called.name == "concurrent.futures.wait":  # a named tuple of two sets
+            futures = Symbol("builtins.set", instance=True, item=Symbol("concurrent.futures.Future", instance=True))
+            return Symbol(_TUPLE, instance=True, item=futures)
         known = data.returns().get(called.name)
         if known is not None:
             return Symbol(known, instance=True)

@@ -160,11 +160,15 @@ class RuleContext:
         """Put ``content`` before ``location``."""
         return Edit(Span(location, location), content)
 
-    def import_module(self, name: str, scope: Scope) -> tuple[str, tuple[Edit, ...]]:
-        """How to write the module ``name`` in ``scope``, and the edits that import it where it is not yet."""
+    def import_module(self, name: str, scope: Scope, before: int | None = None) -> tuple[str, tuple[Edit, ...]]:
+        """How to write the module ``name`` in ``scope``, and the edits that import it where it is not yet.
+
+        ``before`` is the row that the import must stand above, for code that runs when the module is imported.
+        """
         from bglint.fix.imports import import_module
 
-        plan = import_module(self.module.tree, self.source.text, name, avoid=names_visible(scope))
+        avoid = names_visible(scope)
+        plan = import_module(self.module.tree, self.source.text, name, avoid=avoid, before=before)
         return plan.name, (plan.edit,) if plan.edit is not None else ()
 
 
