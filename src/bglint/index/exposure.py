@@ -218,15 +218,20 @@ class Exposure:
             elif isinstance(part, ast.YieldFrom):
                 return part
             elif isinstance(part, ast.Subscript):
-                if isinstance(part.ctx, ast.Load) and not isinstance(part.slice, ast.Slice):
+                if isinstance(part.ctx, ast.Load) and not _is_there(part):
                     return part
             pending.extend(reversed(list(ast.iter_child_nodes(part))))
         return None
 
-    def _call_raises(self, node: ast.Call, scope: Scope) -> bool:
+    def awaiting_raises(self, node: ast.Call, scope: Scope) -> bool:
+        """Whether awaiting what a call gives, now or later, may raise."""
+        return self._call_raises(node, scope, awaited=True)
+
+    def _call_raises(self, node: ast.Call, scope: Scope, awaited: bool | None = None) -> bool:
         if is_logger_call(node):
             return False
-        awaited = isinstance(scope.module.parents.get(node), ast.Await)
+        if awaited is None:
+            awaited = isinstance(scope.module.parents.get(node), ast.Await)
         symbol = self.project.resolve(node.func, scope)
         if symbol is None:
             return awaited or not _is_harmless_method(node)
@@ -242,8 +247,8 @@ class Exposure:
             return not self.callables.lets_nothing_out(symbol)
         if symbol.name == PARTIAL:
             return symbol.instance
-        if symbol.name in _runners():
-            run = argument(node, _runners()[symbol.name], "func")
+        if self.runner(symbol) is not None:
+            run = self.run_by(node, scope)
             ran = self.project.resolve(run, scope) if run is not None else None
             return ran is None or not self.callables.lets_nothing_out(ran)
         if symbol.name == "asyncio.gather" and _keeps_exceptions(node):
@@ -251,6 +256,16 @@ class Exposure:
         if symbol.name == "builtins.getattr":
             return len(node.args) < 3
         return not data.matches(symbol.name, _harmless())
+
+    def runner(self, symbol: Symbol) -> int | None:
+        """Which argument a call of this library function calls and lets the exceptions of out."""
+        return None if symbol.instance else _runners().get(symbol.name)
+
+    def run_by(self, node: ast.Call, scope: Scope) -> ast.expr | None:
+        """The callable that a call calls: what it names, or the argument that it has run elsewhere."""
+        symbol = self.project.resolve(node.func, scope)
+        position = self.runner(symbol) if symbol is not None else None
+        return node.func if position is None else argument(node, position, "func")
 
     def _construction_raises(self, symbol: Symbol) -> bool:
         method = self.project.resolver.class_member(symbol, "__call__" if symbol.instance else "__init__")
@@ -278,6 +293,14 @@ def _is_harmless_method(node: ast.Call) -> bool:
         key = node.args[0] if node.args else None
         return isinstance(key, ast.Constant) and isinstance(key.value, str) and "/" not in key.value
     return func.attr in data.load("harmless.toml")["methods"]
+
+
+def _is_there(node: ast.Subscript) -> bool:
+    """Whether reading an item cannot fail: a slice, or the first of what always has one."""
+    if isinstance(node.slice, ast.Slice):
+        return True
+    func = node.value.func if isinstance(node.value, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr in data.load("harmless.toml")["never_empty"]
 
 
 def _keeps_exceptions(node: ast.Call) -> bool:

@@ -101,6 +101,10 @@ class Guards:
         """The first node in ``function`` whose exception would leave it; None when there is none."""
         return self._exposure.of_function(function)
 
+    def awaiting_raises(self, node: ast.Call, scope: Scope) -> bool:
+        """Whether awaiting what a call gives, now or later, may raise."""
+        return self._exposure.awaiting_raises(node, scope)
+
     def guards(self, node: ast.Try, scope: Scope) -> bool:
         """Whether a ``try`` keeps every ordinary exception of its body."""
         return self._exposure.guards(node, scope)
@@ -108,6 +112,28 @@ class Guards:
     def is_broad(self, node: ast.expr | None, scope: Scope) -> bool:
         """Whether an ``except`` clause of this type catches Exception or more."""
         return self._exposure.is_broad(node, scope)
+
+    def runs_argument(self, node: ast.expr, scope: Scope) -> tuple[int, str] | None:
+        """Which of its arguments a callable only runs (position and name), if it is such a go-between.
+
+        ``asyncio.to_thread`` is one; of the project's functions those in which a call of a parameter is the first
+        thing that can raise.
+        """
+        symbol = self.project.resolve(node, scope)
+        if symbol is None or symbol.instance:
+            return None
+        if self._exposure.runner(symbol) == 0:
+            return 0, "func"
+        verdict = self.of_symbol(symbol)
+        function = verdict.function
+        if function is None or function is not symbol.function or not isinstance(verdict.exposed, ast.Call):
+            return None
+        run = self._exposure.run_by(verdict.exposed, function)
+        names = [parameter.arg for parameter in function.parameters]
+        if not isinstance(run, ast.Name) or run.id not in names or len(function.names.bindings[run.id]) > 1:
+            return None
+        bound = function.owner is not None and self.project.resolver.method_kind(function) != "static"
+        return names.index(run.id) - bound, run.id
 
     def path(self, verdict: Verdict) -> list[tuple[Scope, ast.AST]]:
         """How an exception gets out: the exposed place of the callable, then of what it calls there, and so on."""
@@ -213,11 +239,6 @@ def is_stub(function: Scope) -> bool:
         raised = body[0].exc.func if isinstance(body[0].exc, ast.Call) else body[0].exc
         return dotted_text(raised) == "NotImplementedError"
     return False
-
-
-def runs_its_first_argument(symbol: Symbol) -> bool:
-    """Whether calling it calls its first argument with the others, and lets the exceptions of that out."""
-    return not symbol.instance and data.load("harmless.toml")["runners"].get(symbol.name) == 0
 
 
 def _is_accessor(decorator: ast.expr) -> bool:
