@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bglint.index import context as where
 from bglint.index.facts import dotted_text
-from bglint.index.guards import Guard, Verdict, runs_its_first_argument
+from bglint.index.guards import Guard, Verdict
 from bglint.index.symbols import PARTIAL
 from bglint.model import Applicability, Finding, Frame, Level
 from bglint.rules.background._shared import Queue, queued_after, queues
@@ -132,11 +132,15 @@ class UnguardedBackgroundTask(Rule):
         return (task, verdict) if verdict.guard is Guard.UNGUARDED else None
 
     def _task(self, call: ast.Call, scope: Scope) -> ast.expr | None:
-        """What will be called: the first argument, or the second where the first only moves it to a thread."""
-        task = where.argument(call, 0, "func")
-        symbol = self.ctx.project.resolve(task, scope) if task is not None else None
-        if symbol is not None and runs_its_first_argument(symbol):
-            return where.argument(call, 1, "func")
+        """What will be called: the first argument, or a later one where that only runs it, like ``to_thread``."""
+        guards = self.ctx.project.guards
+        position, task = 0, where.argument(call, 0, "func")
+        while task is not None and (run := guards.runs_argument(task, scope)) is not None:
+            position += 1 + run[0]
+            handed = where.argument(call, position, run[1])
+            if handed is None:
+                break
+            task = handed
         return task
 
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
