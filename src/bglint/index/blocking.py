@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index import data
@@ -51,10 +52,10 @@ class BlockingPath:
 class Blocking:
     """Answers for one project; remembers its answers."""
 
-    def __init__(self, project: Project, names: frozenset[str] | None = None) -> None:
-        """``names``, where they are known, bound the search: no call of another name reaches a sink."""
+    def __init__(self, project: Project, callees: Callable[[Path], frozenset[str]] | None = None) -> None:
+        """``callees``, where given, bounds the search: in that file no call of another name reaches a sink."""
         self.project = project
-        self.names = names
+        self.callees = callees
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
         self._paths: dict[tuple[Scope, str], BlockingPath | None] = {}
         self._in_place: dict[Scope, bool] = {}
@@ -100,8 +101,9 @@ class Blocking:
         return self._edges[function]
 
     def _find_edges(self, function: Scope) -> Iterator[tuple[ast.Call, Sink | Scope]]:
+        names = self.callees(function.module.path) if self.callees is not None else None
         for call in function.calls:
-            if self.names is not None and last_name(call.func) not in self.names:
+            if names is not None and last_name(call.func) not in names:
                 continue
             reached = self.reached(call, function)
             if reached is not None:
@@ -215,19 +217,6 @@ def sinks_of(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
     wanted = frozenset(kinds)
     yield from (name for name, kind in _names().items() if kind in wanted)
     yield from (name for name, kind in extra.items() if kind in wanted)
-
-
-def sink_names(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
-    """What calls of the sinks look like: the last parts of their names."""
-    return (name.rpartition(".")[2] for name in sinks_of(kinds, extra))
-
-
-def sink_words(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
-    """The words of which a file must hold one to name a sink of these kinds directly."""
-    groups = data.load("blocking.toml")["names"]
-    for kind in kinds:
-        yield from groups.get(kind, {}).get("words", ())
-    yield from (name.rpartition(".")[2] for name, kind in extra.items() if kind in kinds)
 
 
 def is_non_blocking(call: ast.Call) -> bool:

@@ -45,6 +45,8 @@ class Callers:
         self.given = list(files)
         self._data: dict[Path, bytes] = {}
         self._called: dict[Path, frozenset[bytes]] = {}
+        self._imported: dict[Path, frozenset[str]] = {}
+        self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
         self._files: list[Path] | None = None
         self._holding: dict[Scope, set[Path]] = {}
@@ -84,12 +86,24 @@ class Callers:
         return self._importers
 
     def _imports(self, path: Path) -> Iterator[Path]:
-        for name in imported_modules(self.data(path), self.project.package_of(path)):
+        for name in self.imported(path):
             parts = name.split(".")
             for length in range(1, len(parts) + 1):
                 target = self.project.find(".".join(parts[:length]))
                 if target is not None:
                     yield target
+
+    def imported(self, path: Path) -> frozenset[str]:
+        """The absolute names that a file's import statements name, remembered."""
+        if path not in self._imported:
+            self._imported[path] = frozenset(imported_modules(self.data(path), self.project.package_of(path)))
+        return self._imported[path]
+
+    def imports(self, path: Path, module: str) -> bool:
+        """Whether a file imports ``module``, something from it, or a package above it by ``import package``."""
+        if path not in self._prefixes:
+            self._prefixes[path] = frozenset(p for name in self.imported(path) for p in _prefixes(name))
+        return module in self._prefixes[path] or not self.imported(path).isdisjoint(_prefixes(module))
 
     def called(self, path: Path) -> frozenset[bytes]:
         """``called_names`` of a file, remembered."""
@@ -197,6 +211,12 @@ def imported_modules(content: bytes, package: str) -> Iterator[str]:
             base = ".".join([*above, *([base] if base else [])])
         for name in _WORD.findall(names.decode("utf-8", "replace")):
             yield f"{base}.{name}" if base else name
+
+
+def _prefixes(dotted: str) -> Iterator[str]:
+    while dotted:
+        yield dotted
+        dotted = dotted.rpartition(".")[0]
 
 
 def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:

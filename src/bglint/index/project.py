@@ -102,7 +102,7 @@ class Project:
     @cached_property
     def blocking(self) -> Blocking:
         """Which calls block the thread they run in."""
-        return Blocking(self, self.reach.names | self.reach.direct)
+        return Blocking(self, self.reach.callees)
 
     @cached_property
     def request_path(self) -> RequestPath:

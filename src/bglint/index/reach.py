@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index import data
-from bglint.index.blocking import Blocking, Sink, sink_names, sink_words, sinks_of
-from bglint.index.callers import Callers, calls_in
+from bglint.index.blocking import Blocking, Sink, sinks_of
+from bglint.index.callers import Callers, calls_in, import_aliases
 from bglint.index.facts import Scope
 from bglint.index.holders import holders
 
@@ -25,29 +25,46 @@ _ASSIGNED = re.compile(rb"(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?
 
 
 class Reach:
-    """``words`` make a file worth the look for direct calls, ``names`` are the callees that may block."""
+    """``names`` are the project functions' names through which blocking of the ``kinds`` is reached."""
 
     def __init__(self, project: Project, callers: Callers, kinds: Iterable[str]) -> None:
         self.project = project
         self.callers = callers
         self.kinds = frozenset(kinds)
-        self.words = frozenset(word.encode() for word in sink_words(self.kinds, project.extra_blocking))
-        direct = set(sink_names(self.kinds, project.extra_blocking))
-        self.providers: list[tuple[re.Pattern[bytes], set[Path]]] = []
         self.names: frozenset[str] = frozenset()
-        self.direct = frozenset(direct.union(*map(callers.aliases, direct)) | self._assigned(direct))
+        self._sinks: dict[str, set[str]] = {}  # module → the sinks in it
+        for name in sinks_of(self.kinds, project.extra_blocking):
+            self._sinks.setdefault(_module_of(name), set()).add(name)
+        self._direct: dict[Path, frozenset[str]] = {}
+        self._callees: dict[Path, frozenset[str]] = {}
+        self._providers: list[tuple[re.Pattern[bytes], set[Path], str]] = []
+        self._providers = self._find_providers()
         self._find()
 
-    def mentions_sink(self, path: Path) -> bool:
-        """Whether a file may call a sink directly: it names a library that blocks, or a holder of its objects."""
+    def direct(self, path: Path) -> frozenset[str]:
+        """What direct calls of sinks look like in a file, by the libraries it imports or holds objects of."""
+        if path not in self._direct:
+            content = self.callers.data(path)
+            modules = {m for m in self._sinks if m == "builtins" or self.callers.imports(path, m)}
+            modules |= {m for used, near, m in self._providers if path in near and used.search(content)}
+            self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
+        return self._direct[path]
+
+    def _calls_of(self, path: Path, modules: Iterable[str]) -> frozenset[str]:
+        names = {name.rpartition(".")[2] for module in modules for name in self._sinks[module]}
+        if "*" in names:
+            return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
         content = self.callers.data(path)
-        if any(word in content for word in self.words):
-            return True
-        return any(path in near and used.search(content) for used, near in self.providers)
+        aliases = {alias for name, alias in import_aliases(content) if name in names}
+        wanted = {name.encode() for name in names}
+        assigned = {alias.decode() for alias, name in _ASSIGNED.findall(content) if name in wanted}
+        return frozenset(names | aliases | assigned)
 
     def callees(self, path: Path) -> frozenset[str]:
         """The called names worth a look in a file."""
-        return self.names | self.direct if self.mentions_sink(path) else self.names
+        if path not in self._callees:
+            self._callees[path] = self.names | self.direct(path)
+        return self._callees[path]
 
     def matters(self, path: Path) -> bool:
         """Whether a file calls anything worth a look."""
@@ -57,9 +74,7 @@ class Reach:
     def _find(self) -> None:
         blocking = Blocking(self.project)
         found: set[Scope] = set()
-        self.providers = self._find_providers()
-        holding = ((p, self.direct) for p in self.callers.files if self.mentions_sink(p))
-        fresh = self._round(blocking, holding, found)
+        fresh = self._round(blocking, ((p, self.direct(p)) for p in self.callers.files), found)
         while fresh:
             looks = [(name, function) for function in fresh for name in self._looks(function)]
             self.names |= {name for name, _ in looks}
@@ -89,35 +104,22 @@ class Reach:
             names = {function.name} - {"<lambda>"}
         return names.union(*map(self.callers.aliases, names))
 
-    def _assigned(self, names: set[str]) -> set[str]:
-        """The names that files which name a blocking library assign a sink to."""
-        wanted = {name.encode() for name in names}
-        return {
-            alias.decode("utf-8", "replace")
-            for path in self.callers.files
-            if any(word in self.callers.data(path) for word in self.words)
-            for alias, original in _ASSIGNED.findall(self.callers.data(path))
-            if original in wanted
-        }
+    def _find_providers(self) -> list[tuple[re.Pattern[bytes], set[Path], str]]:
+        """How objects of libraries whose methods block are used, the files that can get at them, and the library."""
+        return [found for module, sinks in self._sinks.items() for found in self._providers_of(module, sinks)]
 
-    def _find_providers(self) -> list[tuple[re.Pattern[bytes], set[Path]]]:
-        """How objects of libraries whose methods block are used elsewhere, and the files that can get at each."""
-        sinks = sinks_of(self.kinds, self.project.extra_blocking)
+    def _providers_of(self, module: str, sinks: set[str]) -> Iterator[tuple[re.Pattern[bytes], set[Path], str]]:
         classes = frozenset(c for name in sinks if (c := _class_of(name)))
         shorts = frozenset(c.rpartition(".")[2] for c in classes)
-        near = [p for p in self.callers.files if any(word in self.callers.data(p) for word in self.words)]
-        held = holders(self.project, self.callers, classes, shorts, near) or {}
-        called = "|".join(map(re.escape, sorted(self.direct)))
+        near = [path for path in self.callers.files if self.callers.imports(path, module)]
+        held = holders(self.project, self.callers, classes, shorts, near) if near and shorts else None
+        called = "|".join(sorted({re.escape(name.rpartition(".")[2]) for name in sinks if not name.endswith("*")}))
         # A function's result may get a name first; a variable or attribute is used where it is named.
-        use = {True: r"\s*\(", False: rf"\b[^\n]*\.(?:{called})\s*\("}
-        return [
-            (
-                re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()),
-                set().union(*map(self.callers.reaching, holder.bound)),
-            )
-            for holder in held.values()
-            if holder.name not in shorts
-        ]
+        use = {True: r"\s*\(", False: rf"\b[^\n]*\.(?:{called or '[a-z]'})\s*\("}
+        for holder in (held or {}).values():
+            if holder.name not in shorts:
+                files = set().union(*map(self.callers.reaching, holder.bound))
+                yield re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()), files, module
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:
@@ -126,6 +128,16 @@ def _subclass_names(owner: Scope) -> Iterator[str]:
         for binding in bindings:
             if any(getattr(base, "id", None) == owner.name for base in getattr(binding.node, "bases", ())):
                 yield name
+
+
+def _module_of(name: str) -> str:
+    """The module a sink is in: its name up to the first class, or without the function."""
+    parts = name.split(".")[:-1]
+    for position, part in enumerate(parts):
+        if part[:1].isupper() or part.endswith("()"):
+            parts = parts[:position]
+            break
+    return ".".join(parts)
 
 
 def _class_of(name: str) -> str | None:
