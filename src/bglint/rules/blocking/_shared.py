@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from bglint.index.callers import called_names
 from bglint.model import Finding, Level
 from bglint.rules.base import Candidate, Rule
 
@@ -27,14 +27,13 @@ class BlockingRule(Rule):
     piece_needs = frozenset({"async def"})
 
     @classmethod
-    def reaches(cls, data: bytes, project: Project) -> bool:
+    def reaches(cls, path: Path, project: Project) -> bool:
         """Whether the file calls anything through which blocking is reached."""
-        wanted = project.reach.callees(data)
-        return any(name.decode("utf-8", "replace") in wanted for name in called_names(data))
+        return project.reach.matters(path)
 
     def words(self, source: Source) -> frozenset[str]:
         """The sinks' names, and those of the functions that reach one."""
-        return self.ctx.project.reach.callees(source.data)
+        return self.ctx.project.reach.callees(source.path)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call in async code blocks."""
@@ -70,6 +69,11 @@ class BlockingRule(Rule):
             f"`{self.callee(candidate)}()` blocks the event loop: it reaches `{path.sink.name}()` ({where}), "
             "and every other request and task waits for that"
         )
+
+    def called(self, path: BlockingPath, candidate: Candidate) -> str:
+        """A direct call as it is written, and what that is where it does not say so itself."""
+        written = self.callee(candidate)
+        return f"`{written}()`" if written == path.sink.name else f"`{written}()` (`{path.sink.name}`)"
 
     def callee(self, candidate: Candidate) -> str:
         """How the reported call writes what it calls, in one line."""
