@@ -140,7 +140,7 @@ class Callers:
             self._holding[owner] = near  # what a question about itself gets meanwhile
             names = holders(self.project, self, frozenset({owner.full_name}), [owner.name], near)
             if names is not None:
-                near = {path for h in names.values() for path in h.within if self.mentions(path, h.name)}
+                near = {path for h in names.values() for path in h.users if self.mentions(path, h.name)}
             self._holding[owner] = near
         return self._holding[owner]
 

@@ -27,13 +27,14 @@ _TOO_MANY = 200
 class Holder:
     """A name that holds such objects: the files that bind it, and those in which it can mean that.
 
+    The latter import the former, and where the name is a method's or attribute's, hold an object of its class.
     ``is_function`` for a function that returns one.
     """
 
     name: str
     is_function: bool = False
     bound: set[Path] = field(default_factory=set)
-    within: set[Path] = field(default_factory=set)
+    users: set[Path] = field(default_factory=set)
 
 
 def holders(
@@ -44,41 +45,46 @@ def holders(
     None where there are too many names for them to tell anything.
     """
     near = set(files)
-    found: dict[str, Holder] = {word: Holder(word, within=near) for word in words}
+    found: dict[str, Holder] = {word: Holder(word, users=near) for word in words}
     fresh = list(found.values())
     while fresh:
         if len(found) > _TOO_MANY:
             return None
         following: dict[str, Holder] = {}
-        for path in sorted(set().union(*(holder.within for holder in fresh))):
-            names = [h.name for h in fresh if path in h.within and callers.mentions(path, h.name)]
+        for path in sorted(set().union(*(holder.users & near for holder in fresh))):
+            names = [h.name for h in fresh if path in h.users and callers.mentions(path, h.name)]
             module = project.module_at(path) if names else None
-            for name, function in _held(project, module, names, targets) if module is not None else ():
+            for name, owner, is_function in _held(project, module, names, targets) if module is not None else ():
                 if name not in found:
-                    holder = following.setdefault(name, Holder(name, is_function=function is not None))
+                    holder = following.setdefault(name, Holder(name, is_function))
                     holder.bound.add(path)
-                    limited = function is not None and function.owner is not None
-                    holder.within |= callers.holding(function.owner) & near if limited else near  # type: ignore[union-attr, arg-type]
+                    holder.users |= callers.reaching(path) if owner is None else callers.holding(owner)
         found |= following
         fresh = list(following.values())
+        for holder in fresh:
+            holder.users |= holder.bound
     return found
 
 
 def _held(
     project: Project, module: Module, names: list[str], targets: frozenset[str]
-) -> Iterator[tuple[str, Scope | None]]:
-    """What statements of a module that mention one of the names bind to such objects; with the function, if it is one."""
+) -> Iterator[tuple[str, Scope | None, bool]]:
+    """What statements of a module that mention one of the names bind to such objects.
+
+    Each with the class that it is a method or attribute of, and whether it is a function.
+    """
     resolver = project.resolver
     pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, names)) + r")\b")
     for statement, scope in statements_at(module, rows_of(module.text, pattern), headers=True):
         for name, binding in _bound_by(statement, scope):
+            owner = scope if scope.is_class else None
             if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
                 symbol = resolver.returned(Symbol(name, scope=binding.scope))
-                yield from _attributes(project, binding.scope, targets)
+                yield from ((name, owner, False) for name in _attributes(project, binding.scope, targets))
             else:
                 symbol = resolver.binding(binding, scope, name)
             if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name, binding.scope if binding.kind is BindingKind.FUNCTION else None
+                yield name, owner, binding.kind is BindingKind.FUNCTION
 
 
 def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]]:
@@ -89,12 +95,12 @@ def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]
                 yield name, binding
 
 
-def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[tuple[str, None]]:
+def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[str]:
     for (_, name), bindings in function.names.attributes.items():
         for binding in bindings:
             symbol = project.resolver.binding(binding, function, name)
             if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name, None
+                yield name
 
 
 def _is_one_of(project: Project, symbol: Symbol, targets: frozenset[str]) -> bool:

@@ -118,8 +118,7 @@ class Reach:
         use = {True: r"\s*\(", False: rf"\b[^\n]*\.(?:{called or '[a-z]'})\s*\("}
         for holder in (held or {}).values():
             if holder.name not in shorts:
-                files = set().union(*map(self.callers.reaching, holder.bound))
-                yield re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()), files, module
+                yield re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()), holder.users, module
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:
