@@ -83,7 +83,7 @@ def _tell_findings(result: LintResult, flags: Flags, stdout_is_taken: bool) -> N
         files=result.files,
         unsafe_fixes=flags.unsafe_fixes,
         show_fixes=flags.show_fixes,
-        summary=not flags.quiet,
+        summary=not flags.quiet and not (result.failures and not result.findings),  # that is no clean run
     )
     color = _use_color(flags, sys.stderr.isatty() if stdout_is_taken else sys.stdout.isatty())
     if flags.statistics:

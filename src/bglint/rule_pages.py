@@ -4,38 +4,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bglint.model import Level
 from bglint.selectors import nearest
 
-_UNPARSABLE = """
-A file that cannot be read or parsed.
-
-## What it does
-Reports files that cannot be opened, decoded or parsed, with the parser's own words and the version of Python that
-bglint runs on.
-
-## Why is this bad?
-Nothing in such a file is checked. Source that uses newer syntax than the Python that runs bglint looks like this, too.
-
-## Example
-```python
-async def handler(:
-    ...
-```
-
-## Use instead
-```python
-async def handler():
-    ...
-```
-
-## Fix safety
-There is no fix. If the syntax is right but newer, run bglint with a newer Python.
-
-## References
-- [Python: source encoding and syntax](https://docs.python.org/3/reference/lexical_analysis.html)
-"""
+if TYPE_CHECKING:
+    from bglint.rules.base import Rule
 
 
 @dataclass(frozen=True)
@@ -68,8 +43,7 @@ def rule_pages() -> list[RulePage]:
     """Return all rules' pages, by code."""
     from bglint.rules import all_rules
 
-    pages = [_page(rule.code, rule.name, rule.level, rule.default, rule.__doc__ or "") for rule in all_rules()]
-    return [_page("BGL000", "unparsable-file", Level.ERROR, True, _UNPARSABLE), *pages]
+    return [_page(rule) for rule in all_rules()]
 
 
 def find_page(code: str) -> RulePage:
@@ -82,7 +56,7 @@ def find_page(code: str) -> RulePage:
     raise ValueError(f'there is no rule "{code}"{hint or "; bglint rule --all lists all rules"}')
 
 
-def _page(code: str, name: str, level: Level, default: bool, doc: str) -> RulePage:
-    explanation = inspect.cleandoc(doc)
+def _page(rule: type[Rule]) -> RulePage:
+    explanation = inspect.cleandoc(rule.__doc__ or "")
     summary = " ".join(explanation.partition("\n\n")[0].split())
-    return RulePage(code, name, level, default, summary, explanation)
+    return RulePage(rule.code, rule.name, rule.level, rule.default, summary, explanation)
