@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.exposure import Exposure
+from bglint.index.exposure import is_logger_call as is_logger_call
 from bglint.index.facts import Scope, dotted_text
 from bglint.index.symbols import PARTIAL, Symbol
 
