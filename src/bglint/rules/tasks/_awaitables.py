@@ -1,0 +1,171 @@
+"""What ``asyncio.gather`` is given, each awaitable followed through local names and lists to what makes it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bglint.index.callers import last_name
+from bglint.index.facts import BindingKind, dotted_text
+
+if TYPE_CHECKING:
+    from bglint.index.facts import Scope
+    from bglint.index.project import Project
+
+_COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
+_COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
+_ONE_MORE = frozenset({"add", "append", "insert"})
+_WRAPPERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"})
+_DEEPEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Awaitable:
+    """One awaitable, or ``many`` alike: ``call`` makes it; None where that is not known."""
+
+    call: ast.Call | None
+    many: bool = False
+
+
+def awaitables(gather: ast.Call, scope: Scope, project: Project) -> list[Awaitable]:
+    """Everything that a call of ``gather`` waits for, in order."""
+    return [found for argument in gather.args for found in _follow(argument, scope, project, 0)]
+
+
+def at_least(found: list[Awaitable]) -> int:
+    """How many awaitables there are; any number counts as two."""
+    return sum(2 if awaitable.many else 1 for awaitable in found)
+
+
+def _follow(node: ast.expr, scope: Scope, project: Project, depth: int) -> Iterator[Awaitable]:
+    if depth > _DEEPEST:
+        yield Awaitable(None, many=True)
+    elif isinstance(node, ast.Starred):
+        yield from _unpack(node.value, scope, project, depth + 1)
+    elif isinstance(node, ast.Call):
+        maker = project.resolve(node.func, scope)
+        if maker is not None and maker.name in _WRAPPERS and node.args:
+            yield from _follow(node.args[0], scope, project, depth + 1)
+        else:
+            yield Awaitable(node)
+    elif isinstance(node, ast.Name) and (value := _only_value(node.id, scope)) is not None:
+        yield from _follow(value, scope, project, depth + 1)
+    else:
+        yield Awaitable(None)
+
+
+def _unpack(node: ast.expr, scope: Scope, project: Project, depth: int) -> Iterator[Awaitable]:
+    """What is in a collection."""
+    if depth > _DEEPEST:
+        yield Awaitable(None, many=True)
+    elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        for element in node.elts:
+            yield from _follow(element, scope, project, depth + 1)
+    elif isinstance(node, _COMPREHENSIONS):
+        for found in _follow(node.elt, scope, project, depth + 1):
+            yield Awaitable(found.call, many=True)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _unpack(node.left, scope, project, depth + 1)
+        yield from _unpack(node.right, scope, project, depth + 1)
+    elif isinstance(node, ast.Call) and dotted_text(node.func) in _COPIES and len(node.args) == 1:
+        yield from _unpack(node.args[0], scope, project, depth + 1)
+    elif isinstance(node, ast.Name):
+        yield from _collected(node.id, scope, project, depth + 1)
+    else:
+        yield Awaitable(None, many=True)
+
+
+def _collected(name: str, scope: Scope, project: Project, depth: int) -> Iterator[Awaitable]:
+    """What a local list holds: what it is made of, and what the function adds to it."""
+    values = _values(name, scope)
+    if values is None:
+        yield Awaitable(None, many=True)
+        return
+    for value in values:
+        if not (isinstance(value, ast.Call) and dotted_text(value.func) in _COPIES and not value.args):
+            yield from _unpack(value, scope, project, depth)
+    for call in scope.calls:
+        if isinstance(call.func, ast.Attribute) and dotted_text(call.func.value) == name and call.args:
+            if call.func.attr in _ONE_MORE:
+                for found in _follow(call.args[-1], scope, project, depth):
+                    yield Awaitable(found.call, many=True)
+            elif call.func.attr == "extend":
+                yield from _unpack(call.args[0], scope, project, depth)
+
+
+def _values(name: str, scope: Scope) -> list[ast.expr] | None:
+    """All values that a local variable is given; None where something else than an assignment gives it one."""
+    bindings = scope.names.bindings.get(name, []) if scope.is_function else []
+    values = [b.value for b in bindings if b.kind is BindingKind.VALUE and b.value is not None and not b.path]
+    if not values or len(values) != len(bindings) or name in scope.names.globals | scope.names.nonlocals:
+        return None
+    added = (node for node in ast.walk(scope.node) if isinstance(node, ast.AugAssign))
+    return [*values, *(node.value for node in added if dotted_text(node.target) == name)]
+
+
+def _only_value(name: str, scope: Scope) -> ast.expr | None:
+    values = _values(name, scope)
+    return values[0] if values is not None and len(values) == 1 else None
+
+
+# -- cancelling -------------------------------------------------------------------------------------------------------
+
+
+def subjects(gather: ast.Call) -> frozenset[str]:
+    """The names under which existing awaitables, or collections of them, are given to ``gather``."""
+    return frozenset(text for argument in gather.args for text in _subjects(argument))
+
+
+def _subjects(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, (ast.Starred, ast.Subscript)):
+        yield from _subjects(node.value)
+    elif isinstance(node, _COMPREHENSIONS):
+        yield from (text for generator in node.generators for text in _subjects(generator.iter))
+    elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        yield from (text for element in node.elts for text in _subjects(element))
+    elif isinstance(node, ast.BinOp):
+        yield from _subjects(node.left)
+        yield from _subjects(node.right)
+    elif isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("values", "copy"):
+            yield from _subjects(node.func.value)
+        elif dotted_text(node.func) in _COPIES:
+            yield from (text for argument in node.args for text in _subjects(argument))
+    elif text := dotted_text(node):
+        yield text
+
+
+def cancels(call: ast.Call, names: frozenset[str], scope: Scope) -> bool:
+    """Whether a call cancels one of ``names``, what a loop takes out of them, or is a helper that does."""
+    if "cancel" not in last_name(call.func):
+        return False
+    given = {text for argument in call.args for text in _subjects(argument)}
+    if given & names:
+        return True
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    receiver = dotted_text(call.func.value) or "".join(_subjects(call.func.value))
+    if receiver in names or any(name.startswith(f"{receiver}.") for name in names):
+        return True
+    return any(
+        isinstance(target, ast.Name) and target.id == receiver and set(_subjects(iterable)) & names
+        for target, iterable in _loops_around(call, scope)
+    )
+
+
+def _loops_around(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Target and iterable of every loop and comprehension around a node; of dictionaries' items, the value."""
+    for parent in scope.module.ancestors(node):
+        loops: list[ast.For | ast.AsyncFor | ast.comprehension] = []
+        if isinstance(parent, (ast.For, ast.AsyncFor)):
+            loops = [parent]
+        elif isinstance(parent, _COMPREHENSIONS):
+            loops = list(parent.generators)
+        for loop in loops:
+            target, iterable = loop.target, loop.iter
+            if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Attribute):
+                if iterable.func.attr == "items" and isinstance(target, ast.Tuple):
+                    target, iterable = target.elts[-1], iterable.func.value
+            yield target, iterable
