@@ -200,6 +200,11 @@ class Project:
                 return True
         return False
 
+    def is_folder(self, dotted: str) -> bool:
+        """Whether an import name is a folder below a source root: a package, with or without ``__init__.py``."""
+        parts = dotted.split(".")
+        return any(self._is_package(os.path.join(root, *parts)) for root in self.roots)
+
     def _is_package(self, folder: str) -> bool:
         return any(name.endswith(".py") for name in self._listing(folder))
 

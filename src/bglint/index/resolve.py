@@ -33,7 +33,9 @@ class Resolver:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._known: dict[tuple[ast.AST, Scope], Symbol | None] = {}
+        self._known_bindings: dict[Binding, Symbol | None] = {}
         self._busy: set[object] = set()
+        self._cuts = 0
         self._depth = 0
 
     # -- expressions ---------------------------------------------------------------------------------------------
@@ -44,18 +46,20 @@ class Resolver:
         if key in self._known:
             return self._known[key]
         if key in self._busy or self._depth > _DEPTH:
+            self._cuts += 1
             return None
         handler = _EXPRESSIONS.get(type(node))
         if handler is None:
             return None
         self._busy.add(key)
         self._depth += 1
+        cuts = self._cuts
         try:
             found = handler(self, node, scope)
         finally:
             self._depth -= 1
             self._busy.discard(key)
-        if not self._busy or found is not None:
+        if found is not None or cuts == self._cuts:  # a cut answer may be another one from elsewhere
             self._known[key] = found
         return found
 
@@ -117,14 +121,20 @@ class Resolver:
 
     def binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
         """What one binding gives its name."""
-        key = (binding, owner)
-        if key in self._busy:
+        if binding in self._known_bindings:
+            return self._known_bindings[binding]
+        if binding in self._busy:
+            self._cuts += 1
             return None
-        self._busy.add(key)
+        self._busy.add(binding)
+        cuts = self._cuts
         try:
-            return self._binding(binding, owner, name)
+            found = self._binding(binding, owner, name)
         finally:
-            self._busy.discard(key)
+            self._busy.discard(binding)
+        if found is not None or cuts == self._cuts:
+            self._known_bindings[binding] = found
+        return found
 
     def _binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
         kind = binding.kind
@@ -377,6 +387,8 @@ class Resolver:
             return base.item
         if base.name in (_LIST, _DICT, _TUPLE, "builtins.set", "collections.deque") and base.instance:
             return replace(base, name=f"{base.name}.{name}", instance=False)
+        if not base.instance and self.project.owns(base.name) and self.project.is_folder(base.name):
+            return self.absolute(f"{base.name}.{name}")
         return Symbol(data.canonical(f"{base.name}.{name}"))
 
     def absolute(self, dotted: str) -> Symbol | None:
@@ -392,7 +404,8 @@ class Resolver:
             if parent is not None:
                 return self.module_member(parent, name)
         if self.project.owns(dotted):
-            return None  # of this project, but not to be found
+            # Of this project: a package without __init__.py, or not to be found.
+            return Symbol(dotted) if self.project.is_folder(dotted) else None
         return Symbol(data.canonical(dotted))
 
     def module_member(self, module: Module, name: str) -> Symbol | None:
@@ -737,38 +750,43 @@ def _path_to(target: ast.expr, name: str) -> tuple[int, ...] | None:
 
 
 def _reaching(bindings: list[Binding], at: ast.AST | None, module: Module) -> list[Binding]:
-    """The binding that surely decides ``at``: the last one before it in a statement list around it.
+    """The bindings that may decide ``at``: the last one that surely came before it, and any inside what lies between.
 
-    Without such a one (bound in a branch, a loop, a nested scope) all of them may reach.
+    Without such a one (all bound in branches, loops, nested scopes) all of them may.
     """
     if at is None or len(bindings) < 2:
         return bindings
-    by_statement: dict[ast.AST, Binding] = {b.node: b for b in bindings}
+    parents = module.parents
     child: ast.AST = at
-    between: list[Binding] = []
+    end = _row(at)  # behind it nothing counts, but for what a loop around brings back
     for parent in module.ancestors(at):
-        if isinstance(parent, ast.stmt) and parent in by_statement and parent is not child:
-            held = by_statement[parent]
-            if held.kind in (BindingKind.WITH, BindingKind.FOR) and child in getattr(parent, "body", ()):
-                return [held, *between] if between else [held]
-        for block in _blocks(parent):
-            if child in block:
-                position = block.index(child)
-                for earlier in reversed(block[:position]):
-                    if earlier in by_statement:
-                        return [by_statement[earlier], *between]
-                    inside = [b for b in bindings if _holds(earlier, b.node, module)]
-                    between.extend(inside)
-        if isinstance(parent, (ast.For, ast.AsyncFor, ast.While)) and child in parent.body:
-            between.extend(b for b in bindings if _holds(parent, b.node, module) and b not in between)
+        if isinstance(parent, ast.stmt):
+            held = next((b for b in bindings if b.node is parent and b.kind in _HELD), None)
+            if held is not None and child in parent.body:  # type: ignore[attr-defined]
+                return [held, *_between(bindings, parent, end)]
+        block = next((block for block in _blocks(parent) if child in block), None)
+        if block is not None:
+            before = [b for b in bindings if parents.get(b.node) is parent and b.row < _row(child) and b.node in block]
+            if before:
+                return [before[-1], *_between(bindings, before[-1].node, end)]
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             break
+        if isinstance(parent, (ast.For, ast.AsyncFor, ast.While)):
+            end = max(end, parent.end_lineno or 0)
         child = parent
     return bindings
 
 
-def _holds(outer: ast.AST, inner: ast.AST, module: Module) -> bool:
-    return any(ancestor is outer for ancestor in module.ancestors(inner))
+_HELD = (BindingKind.WITH, BindingKind.FOR)
+
+
+def _between(bindings: list[Binding], first: ast.AST, end: int) -> list[Binding]:
+    """The bindings after ``first``, up to the row ``end``."""
+    return [b for b in bindings if _row(first) < b.row <= end and b.node is not first]
+
+
+def _row(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.AST]]:

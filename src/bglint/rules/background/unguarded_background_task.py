@@ -172,8 +172,9 @@ class UnguardedBackgroundTask(Rule):
             return plan.name, plan.edits
         home, _, name = self.ctx.settings.guard.partition(":")
         if home == module.name:
-            known = name in module.names.bindings and name not in avoid
-            return (name, ()) if known else Refused(f"`{name}` is not defined here")
+            if name in avoid:
+                return Refused(f"`{name}` means something else here")
+            return (name, ()) if name in module.names.bindings else Refused(f"there is no `{name}` in this module")
         if imports(self.ctx.project, home, module.name):
             return Refused(f"`{home}` imports this module: importing it here would be a circle")
         from bglint.fix.imports import import_from
