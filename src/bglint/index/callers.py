@@ -8,6 +8,7 @@ function another name is followed by that name too.
 from __future__ import annotations
 
 import ast
+import codecs
 import os
 import re
 from bisect import bisect_left
@@ -199,7 +200,7 @@ class Callers:
 
 def imported_modules(content: bytes, package: str) -> Iterator[str]:
     """The absolute names that import statements anywhere in a file name, ``from a import b`` giving ``a.b``."""
-    content = b"\n" + content
+    content = b"\n" + content.removeprefix(codecs.BOM_UTF8)
     for listed in _IMPORT.findall(content):
         for part in listed.decode("utf-8", "replace").split(","):
             if words := part.split():
