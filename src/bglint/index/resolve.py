@@ -112,12 +112,20 @@ class Resolver:
             bindings = _reaching(kept or bindings, at, owner.module)
         if len(bindings) == 1:
             return self.binding(bindings[0], owner, name)
-        answers = [self.binding(b, owner, name) for b in bindings]
-        if all(b.kind is BindingKind.IMPORT for b in bindings):
-            # try: import fast as x / except ImportError: import slow as x
-            known = [a for a in answers if a is not None]
-            return known[0] if known else None
-        return agree(answers)
+        # Several, each of which may lead back to this name: once around is enough.
+        key = ("several", owner, name)
+        if key in self._busy:
+            self._cuts += 1
+            return None
+        self._busy.add(key)
+        try:
+            answers = (self.binding(b, owner, name) for b in bindings)
+            if all(b.kind is BindingKind.IMPORT for b in bindings):
+                # try: import fast as x / except ImportError: import slow as x
+                return next((answer for answer in answers if answer is not None), None)
+            return agree(answers)
+        finally:
+            self._busy.discard(key)
 
     def binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
         """What one binding gives its name."""
@@ -248,7 +256,7 @@ class Resolver:
                 return declared.item if function.yields else declared
         if function.yields:
             values = [y.value for y in function.yields if isinstance(y, ast.Yield) and y.value is not None]
-            return agree([self.resolve(v, function) for v in values])
+            return agree(self.resolve(v, function) for v in values)
         return self._returned_value(function)
 
     def annotation(self, node: ast.expr, scope: Scope) -> Symbol | None:
@@ -271,7 +279,7 @@ class Resolver:
                 return None
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             sides = [s for s in (node.left, node.right) if not _is_none(s)]
-            return agree([self.annotation(s, scope) for s in sides])
+            return agree(self.annotation(s, scope) for s in sides)
         if isinstance(node, ast.Subscript):
             return self._generic(node, scope)
         if not isinstance(node, (ast.Name, ast.Attribute)):
@@ -301,7 +309,7 @@ class Resolver:
             if short == "Optional":
                 return self.annotation(arguments[0], scope)
             if short == "Union":
-                return agree([self.annotation(a, scope) for a in arguments if not _is_none(a)])
+                return agree(self.annotation(a, scope) for a in arguments if not _is_none(a))
             if short in ("ClassVar", "Final", "Required", "NotRequired"):
                 return self.annotation(arguments[0], scope)
             if short in ("Awaitable", "Coroutine"):
@@ -467,7 +475,7 @@ class Resolver:
         assigned = [(b, m) for b, m in assigned if not _is_placeholder(b)] or assigned
         if not assigned:
             return None if bindings else _NOTHING
-        return agree([self.binding(b, m, f"{m.parameters[0].arg}.{name}") for b, m in assigned])
+        return agree(self.binding(b, m, f"{m.parameters[0].arg}.{name}") for b, m in assigned)
 
     def _method(self, function: Scope, base: Symbol) -> Symbol | None:
         texts = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
@@ -592,7 +600,7 @@ class Resolver:
         self._busy.add(key)
         try:
             values = [v for v in function.returns if v is not None and not _is_none(v)]
-            return agree([self.resolve(v, function) for v in values])
+            return agree(self.resolve(v, function) for v in values)
         finally:
             self._busy.discard(key)
 
@@ -681,11 +689,11 @@ class Resolver:
 
     def _either(self, node: ast.IfExp, scope: Scope) -> Symbol | None:
         sides = [s for s in (node.body, node.orelse) if not _is_none(s)]
-        return agree([self.resolve(s, scope) for s in sides])
+        return agree(self.resolve(s, scope) for s in sides)
 
     def _or(self, node: ast.BoolOp, scope: Scope) -> Symbol | None:
         values = node.values if isinstance(node.op, ast.Or) else node.values[-1:]
-        return agree([self.resolve(v, scope) for v in values if not _is_none(v)])
+        return agree(self.resolve(v, scope) for v in values if not _is_none(v))
 
     def _walrus(self, node: ast.NamedExpr, scope: Scope) -> Symbol | None:
         return self.resolve(node.value, scope)

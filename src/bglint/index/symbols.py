@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bglint.index.facts import Module, Scope
@@ -53,9 +54,14 @@ class Symbol:
         return replace(self, instance=True)
 
 
-def agree(symbols: list[Symbol | None]) -> Symbol | None:
-    """The one symbol that all of several possibilities are, None where they differ or any is unknown."""
-    first = symbols[0] if symbols else None
-    if first is None or any(s is None or (s.name, s.instance) != (first.name, first.instance) for s in symbols):
-        return None
+def agree(symbols: Iterable[Symbol | None]) -> Symbol | None:
+    """The one symbol that all of several possibilities are; None where they differ, or any is unknown.
+
+    Asks no further than the first that is unknown or differs.
+    """
+    first: Symbol | None = None
+    for symbol in symbols:
+        if symbol is None or (first is not None and (symbol.name, symbol.instance) != (first.name, first.instance)):
+            return None
+        first = first or symbol
     return first
