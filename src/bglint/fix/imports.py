@@ -188,9 +188,23 @@ def _inside_module_scope(node: ast.AST) -> Iterator[ast.AST]:
 @lru_cache(maxsize=2)
 def identifiers(tree: ast.Module) -> frozenset[str]:
     """Return every name that is bound or read anywhere in the module."""
-    fields = ("id", "arg", "name", "asname", "rest")
-    values = (getattr(node, field, None) for node in ast.walk(tree) for field in fields)
-    return frozenset(module_bindings(tree)) | {value.partition(".")[0] for value in values if isinstance(value, str)}
+    found: set[str] = set(module_bindings(tree))
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+            continue
+        if not isinstance(node, (ast.Attribute, ast.Constant, ast.Call)):
+            names = (getattr(node, field, None) for field in ("arg", "name", "asname", "rest"))
+            found.update(name.partition(".")[0] for name in names if isinstance(name, str))
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                pending.extend(child for child in value if isinstance(child, ast.AST))
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                pending.append(value)
+    return frozenset(found)
 
 
 # -- places -------------------------------------------------------------------------------------------------------
