@@ -48,6 +48,9 @@ def _follow(node: ast.expr, scope: Scope, project: Project, depth: int) -> Itera
         maker = project.resolve(node.func, scope)
         if maker is not None and maker.name in _WRAPPERS and node.args:
             yield from _follow(node.args[0], scope, project, depth + 1)
+        elif maker is not None and maker.name == "asyncio.gather" and not node.keywords:
+            for argument in node.args:
+                yield from _follow(argument, scope, project, depth + 1)
         else:
             yield Awaitable(node)
     elif isinstance(node, ast.Name) and (value := _only_value(node.id, scope)) is not None:
@@ -108,6 +111,22 @@ def _values(name: str, scope: Scope) -> list[ast.expr] | None:
 def _only_value(name: str, scope: Scope) -> ast.expr | None:
     values = _values(name, scope)
     return values[0] if values is not None and len(values) == 1 else None
+
+
+def are_done(gather: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether all that is given are tasks that ``asyncio.wait`` has found to be done."""
+    for argument in gather.args:
+        name = dotted_text(argument.value) if isinstance(argument, ast.Starred) else ""
+        bindings = scope.names.bindings.get(name, [])
+        if not bindings or any(b.path != (0,) or not _is_wait(b.value, scope, project) for b in bindings):
+            return False
+    return True
+
+
+def _is_wait(node: ast.expr | None, scope: Scope, project: Project) -> bool:
+    call = node.value if isinstance(node, ast.Await) else None
+    called = project.resolve(call.func, scope) if isinstance(call, ast.Call) else None
+    return called is not None and called.name == "asyncio.wait"
 
 
 # -- cancelling -------------------------------------------------------------------------------------------------------

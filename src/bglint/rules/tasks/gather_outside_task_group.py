@@ -12,7 +12,7 @@ from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
-from bglint.rules.tasks._awaitables import Awaitable, at_least, awaitables, cancels, subjects
+from bglint.rules.tasks._awaitables import Awaitable, are_done, at_least, awaitables, cancels, subjects
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -136,19 +136,24 @@ class GatherOutsideTaskGroup(Rule):
         found = awaitables(call, scope, project)
         if at_least(found) < 2 or self._in_group(call, scope) or _cancels_itself(call, scope, project):
             return None
+        if are_done(call, scope, project):
+            return None
         if all(a.call is not None and not project.guards.awaiting_raises(a.call, scope) for a in found):
             return None
         return found
 
     def _is_waited_for(self, call: ast.Call, scope: Scope) -> bool:
         """``await gather(...)``, or ``await wait_for(gather(...), 5)``, which cancels on a timeout only."""
-        if is_awaited(scope.module, call):
-            return True
-        around = scope.module.parents.get(call)
-        if not isinstance(around, ast.Call) or call not in around.args[:1] or not is_awaited(scope.module, around):
-            return False
-        waiter = self.ctx.project.resolve(around.func, scope)
-        return waiter is not None and waiter.name in _WAITERS
+        value: ast.AST = call
+        while not is_awaited(scope.module, value):
+            around = scope.module.parents.get(value)
+            if not isinstance(around, ast.Call) or value not in around.args[:1]:
+                return False
+            waiter = self.ctx.project.resolve(around.func, scope)
+            if waiter is None or waiter.name not in _WAITERS:
+                return False
+            value = around
+        return True
 
     def _in_group(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a task group is open around the call."""
