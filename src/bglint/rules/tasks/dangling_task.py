@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases, last_name
 from bglint.index.context import argument, hands_on, names_read
 from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Finding, Level
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 _LOOPS = frozenset(
     {
@@ -107,6 +108,10 @@ class DanglingTask(Rule):
     triggers = frozenset({"create_task", "ensure_future", "Task"})
     needs = frozenset({"create_task", "ensure_future", "asyncio"})
 
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a task that nothing keeps."""
         return self._fate(call, scope) is not None and self._makes_task(call, scope)
@@ -114,7 +119,7 @@ class DanglingTask(Rule):
     def visit_Call(self, node: cst.Call) -> None:
         """A call that makes a task which nothing keeps."""
         site = self.ctx.site(node)
-        if not isinstance(site, ast.Call) or last_name(site.func) not in self.triggers:
+        if not isinstance(site, ast.Call):
             return
         scope = self.ctx.scope(site)
         fate = self._fate(site, scope)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases
 from bglint.index.context import is_awaited, statement_of, tries_around, within_function, withs_around
 from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Edit, Finding, Span
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 _GROUPS = frozenset(
     {
@@ -81,6 +82,10 @@ class GatherOutsideTaskGroup(Rule):
     needs = frozenset({"asyncio"})
     piece_needs = frozenset({"await"})
 
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call is an awaited gather that leaves others running."""
         return self._left_running(call, scope) is not None
@@ -88,7 +93,7 @@ class GatherOutsideTaskGroup(Rule):
     def visit_Call(self, node: cst.Call) -> None:
         """An awaited gather that leaves others running."""
         site = self.ctx.site(node)
-        if not isinstance(site, ast.Call) or last_name(site.func) != "gather":
+        if not isinstance(site, ast.Call):
             return
         found = self._left_running(site, self.ctx.scope(site))
         if found is not None:
