@@ -28,7 +28,14 @@ _CALM_MANAGERS = frozenset(
     {"builtins.open", "contextlib.suppress", "contextlib.nullcontext", "contextlib.closing", "io.BytesIO",
      "io.StringIO", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile", "requests.Session", "httpx.Client"}
 )  # fmt: skip
-_THREAD_BOUND = frozenset({"threading.local", "sqlite3.Connection", "sqlite3.Cursor"})
+# As the resolver names them, and as people do.
+_THREAD_BOUND = {
+    "threading.local": "threading.local",
+    "threading.local()": "threading.local",
+    "sqlite3.Connection": "sqlite3.Connection",
+    "sqlite3.Cursor": "sqlite3.Cursor",
+    "sqlite3.connect()": "sqlite3.Connection",
+}
 _LOOP_ONLY = frozenset({"create_task", "ensure_future", "get_event_loop", "get_running_loop"})
 _OTHER_LOOPS = frozenset({"trio", "curio"})
 
@@ -153,7 +160,9 @@ def unfit_for_a_thread(path: BlockingPath, project: Project) -> str | None:
             if isinstance(node, ast.Name) and node.id not in function.names.bindings:
                 known = project.resolve(node, function)
                 if known is not None and known.instance and known.name in _THREAD_BOUND:
-                    return f"`{function.name}` uses `{node.id}`, a {known.name} that belongs to its thread"
+                    return (
+                        f"`{function.name}` uses `{node.id}`, a {_THREAD_BOUND[known.name]} that belongs to its thread"
+                    )
     return None
 
 
@@ -176,10 +185,9 @@ def _head(ctx: RuleContext, call: cst.Call, opening: str) -> Edit | Refused:
     before_parenthesis, _, gap = between.partition("(")
     if "#" in before_parenthesis:
         return Refused("a comment would be lost")
-    separator = "\n" if "\n" in gap else "\r"
-    if separator in gap:
-        newline = ctx.source.newline
-        return ctx.replace(Span(start, first), f"{opening}{gap}{callee},{newline}{gap.rpartition(separator)[2]}")
+    newline = next((n for n in ("\r\n", "\n", "\r") if n in gap), None)
+    if newline is not None:
+        return ctx.replace(Span(start, first), f"{opening}{gap}{callee},{newline}{gap.rpartition(newline)[2]}")
     return ctx.replace(Span(start, first), f"{opening}{gap}{callee}, ")
 
 

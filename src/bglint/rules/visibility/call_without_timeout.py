@@ -142,7 +142,7 @@ class CallWithoutTimeout(Rule):
         rest = self.ctx.text(Span(last.end, end))
         if len(call.args) == 1 and type(call.args[0].value).__name__ == "GeneratorExp":
             return Refused("its argument is a generator expression")
-        alone = "\n" in rest.partition("#")[0] or "\n" in rest
+        alone = "\n" in rest or "\r" in rest
         opens_line = self.ctx.source.lines[last.start.row - 1][: last.start.column - 1].strip() == ""
         before_comment, mark, _ = rest.partition("#")
         has_comma = before_comment.strip().startswith(",")
@@ -150,7 +150,7 @@ class CallWithoutTimeout(Rule):
             if mark:
                 return Refused("a comment is in the way")
             return self.ctx.insert(last.end, f", {text}")
-        newline = self.ctx.source.newline + self.ctx.indentation(last.start.row)
+        newline = next(n for n in ("\r\n", "\n", "\r") if n in rest) + self.ctx.indentation(last.start.row)
         if has_comma:
             position = last.end.column + before_comment.index(",") + 1
             return self.ctx.insert(type(end)(last.end.row, position), f"{newline}{text},")
