@@ -64,7 +64,7 @@ def test_the_same_findings_as_the_command_line(tmp_path: Path, here: Here, jobs:
     here("app/routes.py", "from app.helpers import wait\n\n\nasync def get():\n    wait()\n")
     here("plain.py", SLEEPS)
     here("crlf.py", SLEEPS.replace("\n", "\r\n").encode())
-    here("bom.py", b"\xef\xbb\xbf" + b"async def f(): import time; time.sleep(1)\n")
+    here("bom.py", b"\xef\xbb\xbf" + b"async def f(): time.sleep(1)\nimport time\n")
     here("latin.py", ("# coding: latin-1\n" + SLEEPS.replace("    time", "    'é'; time")).encode("latin-1"))
     here("wide.py", SLEEPS.replace("    time", "    '😀é'; time"))
     here("clean.py", "x = 1\n")
