@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,20 @@ _ENDINGS = {
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 # Deeper chains of calls count as exposed: nobody could follow them, and Python's own stack ends somewhere.
 _DEPTH = 30
+_TOO_DEEP = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was found in a function, when the ``assumed`` ones around it were being searched.
+
+    A recursive call raises only if something else does, so it counts as harmless. ``reached`` are the functions in
+    which another assumption could have led to another place.
+    """
+
+    found: ast.AST | None
+    assumed: frozenset[object]
+    reached: frozenset[object]
 
 
 class Exposure:
@@ -32,44 +47,74 @@ class Exposure:
     def __init__(self, callables: Guards) -> None:
         self.callables = callables
         self.project = callables.project
-        self._known: dict[Scope, ast.AST | None] = {}
-        self._tentative: dict[Scope, tuple[ast.AST | None, frozenset[Scope]]] = {}
-        self._busy: list[Scope] = []
-        # For each busy function: the other busy ones that it was taken to be guarded by.
-        self._assumed: list[set[Scope]] = []
+        self._answers: dict[Scope, _Answer] = {}
+        # Where nothing was found as long as nothing is found in others.
+        self._tentative: set[Scope] = set()
+        self._busy: set[object] = set()
+        # For each busy function, innermost last: what its answer assumes, and what it has reached.
+        self._assumed: list[set[object]] = []
+        self._reached: list[set[object]] = []
 
     def of_function(self, function: Scope) -> ast.AST | None:
-        """The first node in ``function`` whose exception would leave it; None when there is none."""
-        if function in self._known:
-            return self._known[function]
-        if function in self._busy:
-            # A recursive call raises only if something else in the function does.
-            self._assumed[-1].add(function)
-            return None
-        found, assumed = self._tentative.get(function, (None, frozenset()))
-        if not assumed or not assumed.issubset(self._busy):
-            if len(self._busy) >= _DEPTH:
-                return function.node
-            found, assumed = self._search(function)
-        if self._assumed:
-            self._assumed[-1] |= assumed
-        return found
+        """The first node in ``function`` whose exception would leave it; None when there is none.
 
-    def _search(self, function: Scope) -> tuple[ast.AST | None, frozenset[Scope]]:
-        """The answer, and the busy functions it rests on; one that rests on none holds for good."""
+        The answer does not depend on what was asked before.
+        """
+        answer = self._answer(function)
+        if self._assumed:
+            self._assumed[-1] |= answer.assumed
+            if answer.found is not None or answer.assumed:
+                self._reached[-1] |= answer.reached
+        return answer.found
+
+    def _answer(self, function: Scope) -> _Answer:
+        if function in self._busy:
+            return _Answer(None, frozenset({function}), frozenset({function}))
+        known = self._answers.get(function)
+        if known is not None and self._holds(known):
+            return known
+        if len(self._busy) >= _DEPTH:
+            return _Answer(function.node, frozenset({_TOO_DEEP}), frozenset())
+        answer = self._search(function)
+        if answer.found is not None:
+            self._forget_what_rests_on(function)
+        if _TOO_DEEP not in answer.assumed:
+            self._answers[function] = answer
+            (self._tentative.add if answer.found is None and answer.assumed else self._tentative.discard)(function)
+        return answer
+
+    def _forget_what_rests_on(self, function: Scope) -> None:
+        pending: list[Scope] = [function]
+        while pending and self._tentative:
+            wrong = pending.pop()
+            resting = [other for other in self._tentative if wrong in self._answers[other].assumed]
+            for other in resting:
+                del self._answers[other]
+            self._tentative.difference_update(resting)
+            pending.extend(resting)
+
+    def _holds(self, answer: _Answer) -> bool:
+        """Whether an answer is the same while the functions that are busy now are being searched."""
+        if answer.found is not None:
+            return answer.reached & self._busy == answer.assumed
+        return all(f in self._busy or self._is_harmless(f) for f in answer.assumed)
+
+    def _is_harmless(self, function: object) -> bool:
+        """Whether nothing was found in a function so far: where that proves wrong, what rests on it is forgotten."""
+        known = self._answers.get(function)  # type: ignore[call-overload]
+        return known is not None and known.found is None
+
+    def _search(self, function: Scope) -> _Answer:
         function.module.link(function)
-        self._busy.append(function)
+        self._busy.add(function)
         self._assumed.append(set())
+        self._reached.append({function})
         try:
             found = self._block(function.body, function)
         finally:
-            self._busy.pop()
-            assumed = frozenset(self._assumed.pop() - {function})
-        if assumed:
-            self._tentative[function] = (found, assumed)
-        else:
-            self._known[function] = found
-        return found, assumed
+            self._busy.discard(function)
+            assumed, reached = self._assumed.pop(), self._reached.pop()
+        return _Answer(found, frozenset(assumed - {function}), frozenset(reached))
 
     # -- statements ----------------------------------------------------------------------------------------------
 

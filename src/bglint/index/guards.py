@@ -194,13 +194,11 @@ class Guards:
         """
         current: list[Symbol] = [symbol]
         for _ in range(calls):
-            following: list[Symbol] = []
-            for made in current:
-                results = self._results(made)
-                if results is None:
-                    return None
-                following.extend(results)
-            current = following
+            # One that serves as @d and as @d(...) returns what only fits one of the two.
+            results = [found for made in current if (found := self._results(made)) is not None]
+            if not results:
+                return None
+            current = [made for found in results for made in found]
         callables = [self._body(made) for made in current]
         return None if None in callables else [c for c in callables if c is not None]
 
