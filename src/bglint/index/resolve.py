@@ -642,7 +642,7 @@ class Resolver:
                 return self.iterated(iterable.args[0], scope, path[1:]) if path[:1] == (1,) else None
             if name == "zip" and path and path[0] < len(iterable.args):
                 return self.iterated(iterable.args[path[0]], scope, path[1:])
-            if name.endswith(".items") and isinstance(iterable.func, ast.Attribute) and len(path) == 1:
+            if isinstance(iterable.func, ast.Attribute) and iterable.func.attr == "items" and len(path) == 1:
                 mapping = self.resolve(iterable.func.value, scope)
                 return (mapping.item, mapping.value)[path[0] > 0] if mapping is not None else None
             if name in ("list", "tuple", "set", "sorted", "reversed", "iter") and iterable.args:
