@@ -240,23 +240,25 @@ class Project:
     def module_name(self, path: Path) -> str:
         """The import name of a file: from the top of its regular packages, else from the nearest root above it.
 
-        A file above or beside every root is known by its own name.
+        The folder above those packages is a root, too: that is where imports of them start.
         """
         absolute = os.path.abspath(path)
         folder, file = os.path.split(absolute)
         parts = [] if file in ("__init__.py", "__init__.pyi") else [os.path.splitext(file)[0]]
+        packaged = False
         while "__init__.py" in self._listing(folder):
             folder, last = os.path.split(folder)
             parts.insert(0, last)
+            packaged = True
             if not last:
                 break
         above = [root for root in self.roots if folder == root or folder.startswith(root.rstrip("/") + os.sep)]
-        if above:
-            inner = os.path.relpath(folder, max(above, key=len))
-            if inner != ".":
-                parts = [*inner.split(os.sep), *parts]
+        inner = os.path.relpath(folder, max(above, key=len)) if above else "."
+        if not packaged and inner != ".":
+            parts = [*inner.split(os.sep), *parts]
         elif folder not in self.roots:
             self.roots.append(folder)
+            self._found.clear()
         return ".".join(parts) or os.path.basename(folder)
 
 
