@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
+from bglint.fix.layout import layout
 from bglint.index.context import statement_of, tries_around, withs_around
 from bglint.index.facts import dotted_text
 from bglint.index.guards import is_stub
@@ -60,7 +61,8 @@ def task_group_form(ctx: RuleContext, gather: ast.Call, scope: Scope, project: P
     if value:
         start = ctx.text(Span(ctx.ast_span(statement).start, ctx.ast_span(await_).start))
         lines.extend(_wrapped(start, value, writer.indent, writer.unit))
-    text = (ctx.source.newline + writer.indent).join(lines)
+    newline = layout(ctx.module.tree, ctx.source.text).newline
+    text = (newline + writer.indent).join(lines)
     return (ctx.replace(statement, text), *imports)
 
 
@@ -276,7 +278,13 @@ class _Writer:
             elif isinstance(target, ast.Name) and target.id.strip("_"):
                 yield f"{target.id}_task"
             else:
-                yield f"{dotted_text(part.func).rpartition('.')[2].strip('_') or 'new'}_task"
+                yield f"{_work(part).rpartition('.')[2].strip('_') or 'new'}_task"
+
+
+def _work(call: ast.Call) -> str:
+    """The name of what runs in the end: of ``wait_for(f(), 5)`` and ``to_thread(f)``, f."""
+    inner = call.args[0] if call.args and dotted_text(call.func).endswith(("to_thread", "wait_for")) else call
+    return dotted_text(inner.func if isinstance(inner, ast.Call) else inner)
 
 
 def _names_in(node: ast.AST) -> set[str]:
