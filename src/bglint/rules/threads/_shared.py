@@ -24,12 +24,13 @@ class Place:
     """A simple statement that has its rows for itself, or stands alone behind its header's colon.
 
     ``span`` reaches to the end of its last row, comment included; ``lines`` is its text, row by row; ``lead`` is what
-    a rewrite starts with, so that its first line stands at ``indent``.
+    a rewrite starts with, so that its first line stands at ``indent``; ``newline`` ends its lines.
     """
 
     span: Span
     indent: str
     lead: str
+    newline: str
     lines: tuple[str, ...]
 
 
@@ -41,20 +42,21 @@ def place_of(ctx: RuleContext, statement: ast.stmt) -> Place | Refused:
     before, after = first[: whole.start.column - 1], rows[whole.end.row - 1].rstrip("\r\n")[whole.end.column - 1 :]
     if after.strip() and not after.lstrip().startswith("#"):
         return Refused("it shares its line with other statements")
+    newline = first[len(first.rstrip("\r\n")) :] or ctx.source.newline
     start, indent, lead = whole.start, before, ""
     if before.strip():
         parent = ctx.module.parents.get(statement)
         if not isinstance(parent, ast.stmt) or not _is_alone_behind(ctx, statement, parent):
             return Refused("it shares its line with other statements")
         indent = ctx.indentation(parent.lineno) + ctx.indent_unit()
-        start, lead = Location(start.row, len(before.rstrip()) + 1), ctx.source.newline + indent
+        start, lead = Location(start.row, len(before.rstrip()) + 1), newline + indent
     elif start.row > 1 and rows[start.row - 2].rstrip("\r\n").endswith("\\"):
         return Refused("it shares its line with other statements")
     end = Location(whole.end.row, len(rows[whole.end.row - 1].rstrip("\r\n")) + 1)
     lines = ctx.text(Span(whole.start, end)).splitlines()
     if len(lines) != whole.end.row - whole.start.row + 1:
         return Refused("it holds an unusual line break")
-    return Place(Span(start, end), indent, lead, tuple(lines))
+    return Place(Span(start, end), indent, lead, newline, tuple(lines))
 
 
 def _is_alone_behind(ctx: RuleContext, statement: ast.stmt, parent: ast.stmt) -> bool:

@@ -29,8 +29,10 @@ _SUBMITS = frozenset(
 _CHECKS = frozenset({"done", "exception"})
 _CATCHING = frozenset({"contextlib.suppress", "pytest.raises"})
 _CATCHING_METHODS = frozenset({"assertRaises", "assertRaisesRegex"})
-# Calls that a fix may put into the same ``try``: they keep or show the result, and raise nothing of interest.
-_KEEPERS = frozenset({"add", "append", "appendleft", "extend", "insert", "put", "put_nowait", "update"})
+# Calls that a fix may put into the same ``try``: they give the future, keep or show the result, and are not what fails.
+_KEEPERS = frozenset(
+    {"add", "append", "appendleft", "extend", "insert", "pop", "popleft", "put", "put_nowait", "update"}
+)
 _SHOWERS = frozenset({"builtins.bool", "builtins.len", "builtins.print", "builtins.repr", "builtins.str"})
 
 
@@ -95,7 +97,7 @@ class BareFutureResult(Rule):
 
     code, name = "BGL301", "bare-future-result"
     triggers = frozenset({"result"})
-    needs = frozenset({"Future", "future", "submit", "Executor"})
+    needs = frozenset({".result("})
     piece_needs = frozenset({".result("})
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
@@ -186,7 +188,7 @@ class BareFutureResult(Rule):
         unit = self.ctx.indent_unit()
         body = deeper(statement, place, unit)
         lines = ["try:", *body, f"{place.indent}except Exception:", *(place.indent + unit + line for line in handler)]
-        return Edit(place.span, place.lead + self.ctx.source.newline.join(lines))
+        return Edit(place.span, place.lead + place.newline.join(lines))
 
 
 # -- what surrounds the call --------------------------------------------------------------------------------------
@@ -211,16 +213,23 @@ def _catches(project: Project, manager: ast.expr, scope: Scope) -> bool:
 
 
 def is_checked(call: ast.Call, scope: Scope) -> bool:
-    """Whether the same future was asked for ``exception()`` or ``done()`` before, or in the same statement."""
+    """Whether the same future was asked for ``exception()`` or ``done()`` before, or in the same statement.
+
+    A condition that took the very result counts too: ``if f.result(): return f.result()`` is one finding.
+    """
     assert isinstance(call.func, ast.Attribute)
     future = dotted_text(call.func.value)
     last = where.statement_of(scope.module, call).end_lineno or call.lineno
-    return bool(future) and any(
-        isinstance(other.func, ast.Attribute)
-        and other.func.attr in _CHECKS
-        and dotted_text(other.func.value) == future
-        and other.lineno <= last
+    same = [
+        other
         for other in scope.calls
+        if isinstance(other.func, ast.Attribute) and future and dotted_text(other.func.value) == future
+    ]
+    if any(last_name(other.func) in _CHECKS and other.lineno <= last for other in same):
+        return True
+    around = {parent for _, parent in where.within_function(scope.module, where.statement_of(scope.module, call))}
+    return any(
+        last_name(other.func) == "result" and where.statement_of(scope.module, other) in around for other in same
     )
 
 
@@ -280,8 +289,11 @@ def is_taken_in_loop(receiver: ast.expr, scope: Scope) -> bool:
 
 def _binds(loop: ast.For | ast.AsyncFor | ast.While, names: set[str], scope: Scope) -> bool:
     first, last = loop.lineno, loop.end_lineno or loop.lineno
-    bindings = (b for name in names for b in scope.names.bindings.get(name, ()))
-    return any(b.node is loop or first < b.row <= last for b in bindings)
+    bindings = [b for name in names for b in scope.names.bindings.get(name, ())]
+    inside = [b for b in bindings if b.node is not loop and first < b.row <= last]
+    if isinstance(loop, ast.While):  # ``f = self.future`` is the same one in every round, ``queue.pop()`` is not
+        return any(isinstance(b.value, (ast.Call, ast.Subscript)) for b in inside)
+    return bool(inside) or any(b.node is loop for b in bindings)
 
 
 # -- the job ------------------------------------------------------------------------------------------------------
@@ -290,9 +302,18 @@ def _binds(loop: ast.For | ast.AsyncFor | ast.While, names: set[str], scope: Sco
 def submitted_to(project: Project, receiver: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope]]:
     """The callables whose results a future can hold; empty where that is not known."""
     made = origins(project, receiver, scope) or ()
-    callables = [(where.argument(o.call, 0, "fn"), o) for o in made if _is_submit(project, o.call, o.scope)]
+    callables = [(_callable(project, o.call, o.scope), o) for o in made if _is_submit(project, o.call, o.scope)]
     known = [(node, origin.scope) for node, origin in callables if node is not None]
     return known if len(known) == len(made) else []
+
+
+def _callable(project: Project, submit: ast.Call, scope: Scope) -> ast.expr | None:
+    """What a ``submit`` call runs; ``context.run`` is looked through."""
+    given = where.argument(submit, 0, "fn")
+    symbol = project.resolve(given, scope) if isinstance(given, ast.Attribute) and given.attr == "run" else None
+    if symbol is not None and symbol.name == "contextvars.Context.run":
+        return where.argument(submit, 1, "")
+    return given
 
 
 def job_name(submitted: list[tuple[ast.expr, Scope]]) -> str | None:

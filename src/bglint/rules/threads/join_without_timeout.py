@@ -181,7 +181,7 @@ class JoinWithoutTimeout(Rule):
         assert isinstance(call.func, ast.Attribute)
         seconds = shortest(self.ctx.settings.join_timeout)
         start, end = self.ctx.ast_span(call.func.value).start, self.ctx.ast_span(call).end
-        unit, newline = self.ctx.indent_unit(), self.ctx.source.newline
+        unit = self.ctx.indent_unit()
         head = self.ctx.text(Span(start, self.ctx.ast_span(call.func).end))
         tail = "" if header else self.ctx.text(Span(end, place.span.end))
         indent = place.indent + (unit if header else "")
@@ -192,7 +192,7 @@ class JoinWithoutTimeout(Rule):
             f'{indent}{unit}{logger}.warning("{kind.capitalize()} %s still runs after %s seconds", '
             f"{receiver}.name, {seconds})",
         ]
-        return Edit(place.span, place.lead + newline.join(lines))
+        return Edit(place.span, place.lead + place.newline.join(lines))
 
 
 def has_no_timeout(call: ast.Call) -> bool:
