@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from bglint.model import Edit
     from bglint.source import Source
 
-# The names under which a file may call what it has imported or bound under another one.
-_ALIASES = re.compile(r"\bBackgroundTask[ \t]+as[ \t]+(\w+)|(\w+)[ \t]*=[ \t]*[\w.]+\.add_task\b")
+# Each starts with a literal, which the regular expression engine finds without trying every word of the file.
+_IMPORTED_AS = re.compile(r"BackgroundTask[ \t]+as[ \t]+(\w+)")
+_METHOD = re.compile(r"\.add_task\b(?![ \t]*\()")
+_BOUND_TO = re.compile(r"(\w+)[ \t]*=[ \t]*[\w.]+$")
 
 
 class UnguardedBackgroundTask(Rule):
@@ -88,7 +90,11 @@ class UnguardedBackgroundTask(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The two names, and what this file calls them."""
-        return self.triggers | {name for match in _ALIASES.finditer(source.text) for name in match.groups() if name}
+        text = source.text
+        imported = _IMPORTED_AS.findall(text)
+        before = (text[text.rfind("\n", 0, m.start()) + 1 : m.start()] for m in _METHOD.finditer(text))
+        bound = [match[1] for line in before if (match := _BOUND_TO.search(line))]
+        return self.triggers.union(imported, bound)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues a task that lets exceptions out."""
