@@ -223,7 +223,7 @@ def _prefixes(dotted: str) -> Iterator[str]:
 def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:
     """(name, alias) for every ``from … import name as alias`` in a file."""
     if b" as " in content:
-        for _, _, names in _FROM.findall(b"\n" + content):
+        for _, _, names in _FROM.findall(b"\n" + content.removeprefix(codecs.BOM_UTF8)):
             yield from _AS.findall(names.decode("utf-8", "replace"))
 
 

@@ -5,8 +5,10 @@ what they call. Answered backwards from one function, over its callers, and reme
 from __future__ import annotations
 
 import ast
+import re
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import mentions_in
@@ -100,11 +102,12 @@ class RequestPath:
         outer = function.parent
         if outer is not None and outer.is_function:
             yield outer  # what a function defines it also runs, as far as one can tell
-        path = function.module.path
-        for name in _written_as(function):
+        callers = self.project.callers
+        files = sorted(callers.reaching(function.module.path))
+        for name in self._written_as(function, files):
             word = name.encode()
-            for file in sorted(self.project.callers.reaching(path)):
-                module = self.project.module_at(file) if word in self.project.callers.data(file) else None
+            for file in files:
+                module = self.project.module_at(file) if word in callers.data(file) else None
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
                         yield from _function_at(scope)
@@ -112,6 +115,18 @@ class RequestPath:
                         if is_registrar(self.project.resolve(call.func, scope)):
                             yield None
                         yield from _function_at(scope)
+
+    def _written_as(self, function: Scope, files: list[Path]) -> list[str]:
+        """What a call of the function, or a reference to it, looks like: its name, aliases, its class's instances."""
+        callers = self.project.callers
+        owner = function.owner
+        if owner is None or function.name not in _MADE_BY_CLASS:
+            return sorted({function.name, *callers.aliases(function.name)}) if function.name.isidentifier() else []
+        names = {owner.name, *callers.aliases(owner.name)}
+        if function.name == "__call__":
+            made = re.compile(rf"\b(\w+)\s*=\s*(?:\w+\.)*{re.escape(owner.name)}\(".encode())
+            names.update(name.decode("utf-8", "replace") for file in files for name in made.findall(callers.data(file)))
+        return sorted(names)
 
     def _is(self, node: ast.expr, scope: Scope, function: Scope, name: str) -> bool:
         """Whether an expression is the function (or its class, where that is how one gets at it)."""
@@ -151,13 +166,6 @@ def is_registrar(symbol: Symbol | None) -> bool:
 
 def _is_of_app(symbol: Symbol) -> bool:
     return symbol.name.startswith(tuple(f"{app}." for app in _APPS))
-
-
-def _written_as(function: Scope) -> list[str]:
-    """What a call of the function, or a reference to it, looks like."""
-    if function.owner is not None and function.name in _MADE_BY_CLASS:
-        return [function.owner.name]
-    return [function.name] if function.name.isidentifier() else []
 
 
 def _function_at(scope: Scope) -> Iterator[Scope]:
