@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bglint.index import data
-from bglint.index.blocking import is_non_blocking
 from bglint.index.context import FUNCTIONS, LOOPS, argument, has_star
 from bglint.index.facts import Scope, dotted_text
 
@@ -88,10 +87,10 @@ class Endings:
 def waits(name: str, call: ast.Call) -> bool:
     """Whether a call of ``name``, as its arguments are, waits as long as it takes."""
     position: int | None = data.load("waits.toml")["calls"].get(name)
-    if position is None or is_non_blocking(call) or has_star(call):
+    if position is None or has_star(call):
         return False
     timeout = argument(call, position if position >= 0 else None, "timeout")
-    block = argument(call, 0, "block") if name.endswith(".get") and position == 1 else None
+    block = argument(call, 0 if name.endswith(".get") and position == 1 else None, "block")
     if isinstance(block, ast.Constant) and block.value is False:
         return False
     return timeout is None or (isinstance(timeout, ast.Constant) and timeout.value is None)

@@ -24,12 +24,14 @@ class Place:
     """A simple statement that has its rows for itself, or stands alone behind its header's colon.
 
     ``span`` reaches to the end of its last row, comment included; ``lines`` is its text, row by row; ``lead`` is what
-    a rewrite starts with, so that its first line stands at ``indent``; ``newline`` ends its lines.
+    a rewrite starts with, so that its first line stands at ``indent``; ``unit`` is one level more, and ``newline``
+    ends the lines.
     """
 
     span: Span
     indent: str
     lead: str
+    unit: str
     newline: str
     lines: tuple[str, ...]
 
@@ -56,7 +58,17 @@ def place_of(ctx: RuleContext, statement: ast.stmt) -> Place | Refused:
     lines = ctx.text(Span(whole.start, end)).splitlines()
     if len(lines) != whole.end.row - whole.start.row + 1:
         return Refused("it holds an unusual line break")
-    return Place(Span(start, end), indent, lead, newline, tuple(lines))
+    return Place(Span(start, end), indent, lead, _unit(ctx, statement, indent), newline, tuple(lines))
+
+
+def _unit(ctx: RuleContext, statement: ast.stmt, indent: str) -> str:
+    """One level of indentation: what sets the statement apart from its header, else the file's own."""
+    parent = ctx.module.parents.get(statement)
+    if isinstance(parent, ast.stmt) and parent.lineno < statement.lineno:
+        outer = ctx.indentation(parent.lineno)
+        if indent.startswith(outer) and indent != outer:
+            return indent[len(outer) :]
+    return ctx.indent_unit()
 
 
 def _is_alone_behind(ctx: RuleContext, statement: ast.stmt, parent: ast.stmt) -> bool:
@@ -67,7 +79,7 @@ def _is_alone_behind(ctx: RuleContext, statement: ast.stmt, parent: ast.stmt) ->
     return body == [statement] and parent.lineno == statement.lineno and starts_row
 
 
-def deeper(statement: ast.stmt, place: Place, unit: str) -> list[str]:
+def deeper(statement: ast.stmt, place: Place) -> list[str]:
     """The statement's lines, one level deeper than ``place``; rows that start inside a string stay as they are."""
     kept = {
         row - statement.lineno
@@ -75,8 +87,8 @@ def deeper(statement: ast.stmt, place: Place, unit: str) -> list[str]:
         if isinstance(node, (ast.Constant, ast.JoinedStr))
         for row in range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
     }
-    rest = (line if n in kept or not line.strip() else unit + line for n, line in enumerate(place.lines[1:], 1))
-    return [place.indent + unit + place.lines[0], *rest]
+    rest = (line if n in kept or not line.strip() else place.unit + line for n, line in enumerate(place.lines[1:], 1))
+    return [place.indent + place.unit + place.lines[0], *rest]
 
 
 def logger_at(ctx: RuleContext, scope: Scope, row: int) -> tuple[str, tuple[Edit, ...]]:

@@ -185,8 +185,7 @@ class BareFutureResult(Rule):
         return symbol is not None and symbol.name in (_SHOWERS | _SUBMITS)
 
     def _wrapped(self, statement: ast.stmt, place: Place, handler: list[str]) -> Edit:
-        unit = self.ctx.indent_unit()
-        body = deeper(statement, place, unit)
+        unit, body = place.unit, deeper(statement, place)
         lines = ["try:", *body, f"{place.indent}except Exception:", *(place.indent + unit + line for line in handler)]
         return Edit(place.span, place.lead + place.newline.join(lines))
 
@@ -318,7 +317,7 @@ def _callable(project: Project, submit: ast.Call, scope: Scope) -> ast.expr | No
 
 def job_name(submitted: list[tuple[ast.expr, Scope]]) -> str | None:
     """How the one submitted function is called: ``render()``."""
-    names = {dotted_text(node) for node, _ in submitted}
+    names = {dotted_text(node).removeprefix("self.") for node, _ in submitted}
     name = names.pop() if len(names) == 1 else ""
     return f"{name}()" if name else None
 

@@ -181,7 +181,7 @@ class JoinWithoutTimeout(Rule):
         assert isinstance(call.func, ast.Attribute)
         seconds = shortest(self.ctx.settings.join_timeout)
         start, end = self.ctx.ast_span(call.func.value).start, self.ctx.ast_span(call).end
-        unit = self.ctx.indent_unit()
+        unit = place.unit
         head = self.ctx.text(Span(start, self.ctx.ast_span(call.func).end))
         tail = "" if header else self.ctx.text(Span(end, place.span.end))
         indent = place.indent + (unit if header else "")
