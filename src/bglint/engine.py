@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name
+from bglint.index.context import statement_of
 from bglint.model import Finding, Fix, Level, Location, Span
-from bglint.pieces import Piece, parse_piece, pieces, walk
+from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.source import Source
@@ -121,9 +122,8 @@ def _findings(
     words = {rule: rule.words(source) for rule in active}
     rows = word_rows(source, frozenset().union(*words.values()))
     found: list[Finding] = []
-    for piece in pieces(module, rows):
-        wanted = _wanted(module, piece, words, source)
-        if wanted:
+    for unit in units(module, rows):
+        for piece, wanted in _wanted(module, unit, words, source):
             found.extend(_lint_piece(piece, wanted, ctx))
     return found
 
@@ -144,24 +144,37 @@ def word_rows(source: Source, words: Iterable[str]) -> list[int]:
     return rows
 
 
-def _wanted(module: Module, piece: Piece, words: dict[Rule, frozenset[str]], source: Source) -> list[Rule]:
-    """The rules that find a call in this piece worth LibCST's time."""
-    text = "".join(source.lines[piece.first - 1 : piece.last])
+def _wanted(
+    module: Module, unit: Unit, words: dict[Rule, frozenset[str]], source: Source
+) -> Iterator[tuple[Piece, list[Rule]]]:
+    """The pieces of a unit that rules find worth LibCST's time, each with these rules, in source order."""
+    text = "".join(source.lines[unit.first - 1 : unit.last])
     open_rules = {
         rule: interesting
         for rule, interesting in words.items()
         if not rule.piece_needs or any(word in text for word in rule.piece_needs)
     }
-    wanted: list[Rule] = []
     if not open_rules:
-        return wanted
-    for statement in piece.statements:
-        for call, scope in module.link_statement(statement, piece.scope):
-            name = last_name(call.func)
-            for rule, interesting in open_rules.items():
-                if name in interesting and rule not in wanted and rule.matches(call, scope):
-                    wanted.append(rule)
-    return wanted
+        return
+    hits: dict[ast.stmt, list[Rule]] = {}
+    whole: set[ast.stmt] = set()
+    for call, scope in module.link_statement(unit.statement, unit.scope):
+        name = last_name(call.func)
+        for rule, interesting in open_rules.items():
+            if name in interesting:
+                statement = statement_of(module, call)
+                if rule not in hits.get(statement, ()) and rule.matches(call, scope):
+                    hits.setdefault(statement, []).append(rule)
+    kinds = {rule: rule.statements for rule in open_rules if rule.statements}
+    for node in ast.walk(unit.statement) if kinds else ():
+        if isinstance(node, ast.stmt):
+            for rule, wanted in kinds.items():
+                if isinstance(node, wanted) and rule.matches_statement(node, module.scope_of(node)):
+                    whole.add(node)
+                    if rule not in hits.setdefault(node, []):
+                        hits[node].append(rule)
+    for statement in sorted(hits, key=lambda node: (node.lineno, node.col_offset)):
+        yield Piece(statement, statement in whole), hits[statement]
 
 
 def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
@@ -170,7 +183,7 @@ def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[F
 
     import libcst as cst
 
-    depth = max(nesting(statement, ctx.text) for statement in piece.statements)
+    depth = nesting(piece.statement, ctx.text)
     try:
         if depth > _ABSURD_DEPTH:
             raise RecursionError
@@ -183,20 +196,18 @@ def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[F
         refused = error
     if not ctx.settings.enabled("BGL000", True):
         return []
-    return [unparsable(ctx.display_path, refused, piece.first)]
+    return [unparsable(ctx.display_path, refused, piece.statement.lineno)]
 
 
 def _visit(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
     tree, positions = parse_piece(ctx.source, piece)
-    wrapper = ast.Module(body=piece.statements, type_ignores=[])
-    ctx.enter(wrapper, positions)
+    ctx.enter(piece.nodes(), positions)
+    walk(tree, rules, ctx)
     found: list[Finding] = []
-    for rule in rules:
-        walk(tree, [rule], ctx)
-        for candidate in ctx.take_candidates():
-            finding = rule.judge(candidate, ctx.project)
-            if finding is not None:
-                found.append(_with_fix(rule, candidate, finding, ctx.project))
+    for rule, candidate in ctx.take_candidates():
+        finding = rule.judge(candidate, ctx.project)
+        if finding is not None:
+            found.append(_with_fix(rule, candidate, finding, ctx.project))
     return found
 
 

@@ -20,47 +20,37 @@ if TYPE_CHECKING:
     from bglint.rules.context import RuleContext
 
 
-class Piece:
-    """One statement of a module or class body with its whole lines: ``first`` to ``last`` row.
+class Unit:
+    """A function, or another statement of a module or class body, that holds a word worth a look.
 
-    ``scope`` is the module or class whose body holds the statements; several where they share a line.
+    ``scope`` is the module or class whose body holds the statement; ``first`` and ``last`` are its rows.
     """
 
-    __slots__ = ("first", "last", "scope", "statements")
+    __slots__ = ("first", "last", "scope", "statement")
 
-    def __init__(self, scope: Scope, statements: list[ast.stmt], first: int, last: int) -> None:
+    def __init__(self, scope: Scope, statement: ast.stmt) -> None:
         self.scope = scope
-        self.statements = statements
-        self.first = first
-        self.last = last
+        self.statement = statement
+        self.first = first_row(statement)
+        self.last = statement.end_lineno or statement.lineno
 
 
-def pieces(module: Module, rows: Iterable[int]) -> Iterator[Piece]:
-    """The pieces that hold any of the ``rows``, in order. Classes are entered, so that one method is one piece."""
-    yield from _pieces(module, module.tree.body, sorted(set(rows)))
-
-
-def _pieces(scope: Scope, body: list[ast.stmt], rows: list[int]) -> Iterator[Piece]:
-    group: list[ast.stmt] = []
-    for position, statement in enumerate(body):
-        group.append(statement)
-        following = body[position + 1] if position + 1 < len(body) else None
-        if following is not None and _first_row(following) <= (statement.end_lineno or 0):
-            continue  # `a = 1; b = 2`: one line cannot be cut
-        first, last = _first_row(group[0]), statement.end_lineno or statement.lineno
-        if any_between(rows, first, last):
-            yield from _piece(scope, group, first, last, rows)
-        group = []
-
-
-def _piece(scope: Scope, group: list[ast.stmt], first: int, last: int, rows: list[int]) -> Iterator[Piece]:
-    node = group[0]
-    if len(group) == 1 and isinstance(node, ast.ClassDef) and _first_row(node.body[0]) > _header_end(node):
-        head = _first_row(node.body[0]) - 1
-        if not any_between(rows, first, head):
-            yield from _pieces(scope.child(node), node.body, [row for row in rows if row > head])
-            return
-    yield Piece(scope, group, first, last)
+def units(module: Module, rows: Iterable[int]) -> Iterator[Unit]:
+    """The units that hold any of the ``rows``, in order. Classes are entered, so that one method is one unit."""
+    ordered = sorted(set(rows))
+    pending: list[tuple[ast.stmt, Scope]] = [(s, module) for s in reversed(module.tree.body)]
+    while pending:
+        statement, scope = pending.pop()
+        unit = Unit(scope, statement)
+        if not any_between(ordered, unit.first, unit.last):
+            continue
+        if isinstance(statement, ast.ClassDef):
+            inner = scope.child(statement)
+            pending.extend((s, inner) for s in reversed(statement.body))
+            if any_between(ordered, unit.first, first_row(statement.body[0]) - 1):
+                yield unit  # its decorators, bases or keywords
+        else:
+            yield unit
 
 
 def any_between(rows: list[int], first: int, last: int) -> bool:
@@ -69,34 +59,49 @@ def any_between(rows: list[int], first: int, last: int) -> bool:
     return position < len(rows) and rows[position] <= last
 
 
-def _header_end(node: ast.ClassDef) -> int:
-    return max(
-        [
-            node.lineno,
-            *(b.end_lineno or 0 for b in node.bases),
-            *(k.value.end_lineno or 0 for k in node.keywords),
-        ]
-    )
-
-
-def _first_row(node: ast.stmt) -> int:
+def first_row(node: ast.stmt) -> int:
+    """The row a statement starts on, its decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+class Piece:
+    """What LibCST sees: a simple statement, the header of a compound one, or (``whole``) all of it."""
+
+    __slots__ = ("statement", "whole")
+
+    def __init__(self, statement: ast.stmt, whole: bool) -> None:
+        self.statement = statement
+        # A header of these makes no program, or is none.
+        self.whole = whole or isinstance(statement, _WITHOUT_HEADER) or not hasattr(statement, "body")
+
+    def nodes(self) -> Iterator[ast.AST]:
+        """The index's nodes for it: of a header, the statement itself and the expressions in it."""
+        if self.whole:
+            yield from ast.walk(self.statement)
+            return
+        yield self.statement
+        for child in ast.iter_child_nodes(self.statement):
+            if not isinstance(child, ast.stmt):
+                yield from ast.walk(child)
+
+
+_WITHOUT_HEADER = (ast.Match, ast.Try, *((ast.TryStar,) if hasattr(ast, "TryStar") else ()))
 
 
 def parse_piece(source: Source, piece: Piece) -> tuple[cst.Module, dict[cst.CSTNode, Span]]:
     """The LibCST tree of a piece, and where its nodes stand in the file.
 
-    A method keeps its indentation under a made-up class header, so columns need no correction.
+    Statements keep their column under a made-up function header, so that positions need no correction but the row.
     Raises libcst.ParserSyntaxError and the other errors of LibCST's parser.
     """
     import libcst as cst
 
-    lines = source.lines[piece.first - 1 : piece.last]
-    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))] if piece.scope.is_class else ""
-    header = f"class _:{source.newline}" if indent else ""
-    tree = cst.parse_module(header + "".join(lines))
-    shift = piece.first - 1 - (1 if header else 0)
+    row, column, text = _text(source, piece)
+    before = source.lines[row - 1][:column]
+    header = f"async def _():{source.newline}{before if not before.strip() else ' ' * column}" if column else ""
+    tree = cst.parse_module(header + text + source.newline)
+    shift = row - 1 - (1 if header else 0)
     positions = {
         node: Span(
             Location(place.start.line + shift, place.start.column + 1),
@@ -105,6 +110,31 @@ def parse_piece(source: Source, piece: Piece) -> tuple[cst.Module, dict[cst.CSTN
         for node, place in _positions(tree).items()
     }
     return tree, positions
+
+
+def _text(source: Source, piece: Piece) -> tuple[int, int, str]:
+    """Row (from 1) and column (from 0) where a piece starts, and its text; a header's body is ``pass``."""
+    statement = piece.statement
+    row = first_row(statement)
+    column = _characters(source, statement.lineno, statement.col_offset)
+    start = source.offset(Location(row, column + 1))
+    if piece.whole:
+        end_row = statement.end_lineno or statement.lineno
+        end = source.offset(Location(end_row, _characters(source, end_row, statement.end_col_offset or 0) + 1))
+        return row, column, source.text[start:end]
+    inner = statement.body[0]  # type: ignore[attr-defined]
+    inner_row = first_row(inner)
+    end = source.offset(Location(inner_row, _characters(source, inner.lineno, inner.col_offset) + 1))
+    text = source.text[start:end] + "pass"
+    return row, column, f"  {text[2:]}" if text.startswith("elif") else text
+
+
+def _characters(source: Source, row: int, utf8_column: int) -> int:
+    """A column of ``ast`` in characters."""
+    line = source.lines[row - 1]
+    if line.isascii():
+        return utf8_column
+    return len(line.encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "replace"))
 
 
 def _positions(tree: cst.Module) -> Mapping[cst.CSTNode, CodeRange]:
@@ -126,7 +156,8 @@ def walk(tree: cst.CSTNode, rules: Iterable[Rule], ctx: RuleContext) -> None:
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
-        for visit in table.get(type(node).__name__, ()):
+        for rule, visit in table.get(type(node).__name__, ()):
+            ctx.visiting = rule
             visit(node)
         children: list[cst.CSTNode] = []
         for name in _child_fields(type(node)):
@@ -140,12 +171,12 @@ def walk(tree: cst.CSTNode, rules: Iterable[Rule], ctx: RuleContext) -> None:
         stack.extend(reversed(children))
 
 
-def _dispatch(rules: Iterable[Rule]) -> dict[str, list[Callable[[Any], Any]]]:
-    table: dict[str, list[Callable[[Any], Any]]] = {}
+def _dispatch(rules: Iterable[Rule]) -> dict[str, list[tuple[Rule, Callable[[Any], Any]]]]:
+    table: dict[str, list[tuple[Rule, Callable[[Any], Any]]]] = {}
     for rule in rules:
         for name in dir(rule):
             if name.startswith("visit_"):
-                table.setdefault(name.removeprefix("visit_"), []).append(getattr(rule, name))
+                table.setdefault(name.removeprefix("visit_"), []).append((rule, getattr(rule, name)))
     return table
 
 

@@ -55,7 +55,8 @@ class Rule:
 
     ``visit_<Node>`` methods are LibCST's; they call ``self.ctx.candidate``. A rule keeps no state of its own.
     ``triggers`` are the last parts of the called names worth a look; ``needs`` are words of which the file must
-    hold at least one for a trigger to mean anything; ``piece_needs`` the same for the function or statement.
+    hold at least one for a trigger to mean anything; ``piece_needs`` the same for the function around it.
+    ``statements`` are the kinds of statements that it judges, beside calls.
     """
 
     code: ClassVar[str]
@@ -65,6 +66,7 @@ class Rule:
     triggers: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     piece_needs: ClassVar[frozenset[str]] = frozenset()
+    statements: ClassVar[tuple[type[ast.stmt], ...]] = ()
 
     def __init__(self, ctx: RuleContext) -> None:
         self.ctx = ctx
@@ -82,6 +84,10 @@ class Rule:
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether the index finds ``call`` worth LibCST's time. Cheap, and never wrong in the negative."""
+        return True
+
+    def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
+        """The same for a statement of one of the kinds in ``statements``; all of it is shown to the visitor then."""
         return True
 
     # -- find: visit_<Node> methods of the subclasses -----------------------------------------------------------

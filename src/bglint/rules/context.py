@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bglint.index import context as where
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bglint.index.facts import Module, Scope
     from bglint.index.project import Project
     from bglint.index.symbols import Symbol
+    from bglint.rules.base import Rule
     from bglint.source import Source
 
 
@@ -35,23 +36,28 @@ class RuleContext:
         self.display_path = display_path
         self.positions: dict[cst.CSTNode, Span] = {}
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
-        self.candidates: list[Candidate] = []
-        self._sites: dict[tuple[Span, bool], ast.AST] = {}
+        self.candidates: list[tuple[Rule, Candidate]] = []
+        self.visiting: Rule | None = None
+        self._seen: set[tuple[str, ast.AST]] = set()
+        self._sites: dict[Span, ast.expr] = {}
+        self._statements: dict[Location, ast.stmt] = {}
 
     # -- the engine's side ---------------------------------------------------------------------------------------
 
-    def enter(self, statement: ast.AST, positions: dict[cst.CSTNode, Span]) -> None:
+    def enter(self, nodes: Iterable[ast.AST], positions: dict[cst.CSTNode, Span]) -> None:
         """Turn to the next piece: its positions, and its nodes as the index sees them."""
         self.positions = positions
         self.parents = {}
         self._sites = {}
-        for node in ast.walk(statement):
-            if isinstance(node, (ast.expr, ast.stmt)):
-                # ast.Expr and the expression in it share a span: statements are kept apart.
-                self._sites.setdefault((self.ast_span(node), isinstance(node, ast.stmt)), node)
+        self._statements = {}
+        for node in nodes:
+            if isinstance(node, ast.expr):
+                self._sites.setdefault(self.ast_span(node), node)
+            elif isinstance(node, ast.stmt):
+                self._statements.setdefault(self.ast_span(node).start, node)
 
-    def take_candidates(self) -> list[Candidate]:
-        """The candidates registered since the last call."""
+    def take_candidates(self) -> list[tuple[Rule, Candidate]]:
+        """The candidates registered since the last call, in order, each with its rule."""
         found, self.candidates = self.candidates, []
         return found
 
@@ -96,10 +102,15 @@ class RuleContext:
 
     # -- names and types -----------------------------------------------------------------------------------------
 
-    def site(self, node: cst.CSTNode, statement: bool = False) -> Any:
-        """The index's node for a LibCST expression (or statement); None where they do not correspond."""
+    def site(self, node: cst.CSTNode) -> Any:
+        """The index's node for a LibCST expression; None where they do not correspond."""
         span = self.positions.get(node)
-        return self._sites.get((span, statement)) if span is not None else None
+        return self._sites.get(span) if span is not None else None
+
+    def statement(self, node: cst.CSTNode) -> Any:
+        """The index's node for a LibCST statement (``Try``, ``For`` …); None where they do not correspond."""
+        span = self.positions.get(node)
+        return self._statements.get(span.start) if span is not None else None
 
     def scope(self, site: ast.AST) -> Scope:
         """The scope in which the index's node is evaluated."""
@@ -125,9 +136,11 @@ class RuleContext:
     def candidate(self, node: cst.CSTNode, site: ast.AST | None = None, span: Span | None = None, **data: Any) -> None:
         """Register ``node`` for judgement. The finding covers ``span``, by default the node."""
         site = site if site is not None else self.site(node)
-        if site is not None:
-            place = span if span is not None else self.span(node)
-            self.candidates.append(Candidate(node, site, self.scope(site), place, data))
+        if site is None or self.visiting is None or (self.visiting.code, site) in self._seen:
+            return
+        self._seen.add((self.visiting.code, site))
+        place = span if span is not None else self.span(node)
+        self.candidates.append((self.visiting, Candidate(node, site, self.scope(site), place, data)))
 
     def noqa_rows(self, candidate: Candidate) -> tuple[int, ...]:
         """Where a noqa comment counts: the reported row, then the first and last row of the statement's own line."""
