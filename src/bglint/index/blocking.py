@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.callers import last_name
-from bglint.index.context import is_awaited, is_consumed
+from bglint.index.context import argument, in_loop, is_awaited, is_consumed, is_settled, leaves_work_to_wait_for
 from bglint.index.facts import Scope
 from bglint.index.request_path import is_route
+from bglint.index.sinks import Names, is_lazy, is_non_blocking, known_kind, size_position, waits_on_leaving
 from bglint.index.symbols import PARTIAL, Symbol
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Blocking:
         self.project = project
         self.callees = callees
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
-        self._paths: dict[tuple[Scope, str], BlockingPath | None] = {}
+        self._paths: dict[Scope, dict[str, BlockingPath]] = {}
+        self._extra = Names(project.extra_blocking)
         self._in_place: dict[Scope, bool] = {}
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
@@ -71,13 +73,13 @@ class Blocking:
 
     def of_function(self, function: Scope, kind: str) -> BlockingPath | None:
         """Why a sync project function blocks when it is called; its steps start inside that function."""
-        key = (function, kind)
-        if key not in self._paths:
-            self._paths[key] = self._search(function, kind)
-        return self._paths[key]
+        if function not in self._paths:
+            self._paths[function] = self._search(function)
+        return self._paths[function].get(kind)
 
-    def _search(self, start: Scope, kind: str) -> BlockingPath | None:
-        """Breadth first, so that the shortest chain is found, and cycles end."""
+    def _search(self, start: Scope) -> dict[str, BlockingPath]:
+        """The ways to a sink of every kind. Breadth first: the shortest chains are found, and cycles end."""
+        found: dict[str, BlockingPath] = {}
         seen = {start}
         queue: deque[tuple[Scope, tuple[Step, ...]]] = deque([(start, ())])
         while queue:
@@ -85,13 +87,13 @@ class Blocking:
             following: list[tuple[Scope, tuple[Step, ...]]] = []
             for call, reached in self.edges(function):
                 if isinstance(reached, Sink):
-                    if reached.kind == kind:
-                        return BlockingPath(reached, (*steps, Step(function, call, reached.name)))
+                    if reached.kind not in found:
+                        found[reached.kind] = BlockingPath(reached, (*steps, Step(function, call, reached.name)))
                 elif reached not in seen:
                     seen.add(reached)
                     following.append((reached, (*steps, Step(function, call, reached.full_name))))
             queue.extend(following)
-        return None
+        return found
 
     def edges(self, function: Scope) -> list[tuple[ast.Call, Sink | Scope]]:
         """The calls in a function that block by themselves or run another sync project function."""
@@ -118,13 +120,34 @@ class Blocking:
             return None
         sink = self.sink(symbol)
         if sink is not None:
-            return None if is_non_blocking(call) else sink
+            return sink if self._waits(call, scope, sink.name) else None
         function = self._run_by(symbol)
         if function is None or function.is_async or function.full_name in self.project.non_blocking:
             return None
         if function.yields and not is_consumed(scope.module, call):
             return None  # calling a generator function runs nothing of it
         return function if self._runs_here(function) else None
+
+    def _waits(self, call: ast.Call, scope: Scope, name: str) -> bool:
+        """Whether a call of a sink waits, as far as its arguments and surroundings tell."""
+        if is_non_blocking(call, name) or (name == "time.sleep" and _is_short_nap(call, scope)):
+            return False
+        if is_lazy(name):
+            return is_consumed(scope.module, call)
+        if waits_on_leaving(name):
+            return leaves_work_to_wait_for(scope.module, call)
+        if name.startswith("concurrent.futures.Future.") and isinstance(call.func, ast.Attribute):
+            return not is_settled(scope.module, call, call.func.value)
+        position = size_position(name)
+        return position is None or self._is_bounded(call, scope, position)
+
+    def _is_bounded(self, call: ast.Call, scope: Scope, position: int) -> bool:
+        """Whether the queue of a ``put`` is proven to be made with a size."""
+        from bglint.index.origins import origins
+
+        made = origins(self.project, call.func.value, scope) if isinstance(call.func, ast.Attribute) else None
+        sizes = [argument(origin.call, position, "maxsize") for origin in made or ()]
+        return any(size is not None and not (isinstance(size, ast.Constant) and size.value == 0) for size in sizes)
 
     def _run_by(self, symbol: Symbol) -> Scope | None:
         """The function that runs when a symbol is called: itself, ``__init__`` or ``__call__``."""
@@ -146,10 +169,13 @@ class Blocking:
 
     def _keeps_in_place(self, decorator: ast.expr, scope: Scope) -> bool:
         symbol = self.project.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
-        if symbol is None:
+        if symbol is None or symbol.name in self.project.extra_offload:
             return False
         if symbol.function is not None:
-            return not _moves(symbol.function)
+            given = decorator.args if isinstance(decorator, ast.Call) else []
+            others = (self.project.resolve(node, scope) for node in given)
+            # @dispatch(async_twin) chooses at run time.
+            return not _moves(symbol.function) and not any(o and o.function and o.function.is_async for o in others)
         return data.matches(symbol.name, _transparent())
 
     def sink(self, symbol: Symbol) -> Sink | None:
@@ -157,10 +183,21 @@ class Blocking:
         name = symbol.name
         if name in self.project.non_blocking:
             return None
-        kind = self.project.extra_blocking.get(name)
+        kind = self._extra.get(name)
         if kind is None and symbol.scope is None and not symbol.instance:
             kind = known_kind(name)
         return Sink(name, kind) if kind is not None else None
+
+
+def _is_short_nap(call: ast.Call, scope: Scope) -> bool:
+    """Whether a sleep takes a millisecond at most, once."""
+    seconds = call.args[0] if call.args else None
+    if not isinstance(seconds, ast.Constant) or not isinstance(seconds.value, (int, float)):
+        return False
+    return seconds.value <= _NAP and not in_loop(scope.module, call)
+
+
+_NAP = 0.001
 
 
 def _moves(decorator: Scope) -> bool:
@@ -181,55 +218,3 @@ def _transparent() -> frozenset[str]:
     return frozenset(data.load("harmless.toml")["transparent_decorators"]) | frozenset(
         data.load("blocking.toml")["in_place"]["decorators"]
     )
-
-
-def instead_of(name: str) -> str | None:
-    """What async code uses in the place of a sink."""
-    table: dict[str, str] = data.load("blocking.toml")["async"]
-    prefix = name
-    while prefix and prefix not in table:
-        prefix = prefix.rpartition(".")[0]
-    return table.get(prefix)
-
-
-@cache
-def known_kind(dotted: str) -> str | None:
-    """The kind of a known blocking name."""
-    table = _names()
-    if dotted in table:
-        return table[dotted]
-    prefix = dotted.rpartition(".")[0]
-    while prefix:
-        if f"{prefix}.*" in table:
-            return table[f"{prefix}.*"]
-        prefix = prefix.rpartition(".")[0]
-    return None
-
-
-@cache
-def _names() -> dict[str, str]:
-    groups = data.load("blocking.toml")["names"]
-    return {name: kind for kind, group in groups.items() for name in group["calls"]}
-
-
-def sinks_of(kinds: Iterable[str], extra: Mapping[str, str]) -> Iterator[str]:
-    """The qualified names of the sinks of some kinds, the configured ones included."""
-    wanted = frozenset(kinds)
-    yield from (name for name, kind in _names().items() if kind in wanted)
-    yield from (name for name, kind in extra.items() if kind in wanted)
-
-
-def is_non_blocking(call: ast.Call) -> bool:
-    """Whether a call's own arguments say that it does not wait: ``block=False``, ``timeout=0``, ``sleep(0)``."""
-    for keyword in call.keywords:
-        if keyword.arg in ("block", "blocking") and _is_constant(keyword.value, False):
-            return True
-        if keyword.arg == "timeout" and _is_constant(keyword.value, 0):
-            return True
-    func = call.func
-    last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    return last == "sleep" and len(call.args) == 1 and _is_constant(call.args[0], 0)
-
-
-def _is_constant(node: ast.expr, value: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bglint.index.facts import Module
+from bglint.index.facts import Module, dotted_text
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -151,7 +151,7 @@ def is_consumed(module: Module, node: ast.AST) -> bool:
     """Whether what ``node`` gives is iterated over, or entered, on the spot."""
     parent = module.parents.get(node)
     if isinstance(parent, (ast.For, ast.comprehension)):
-        return parent.iter is node
+        return parent.iter is node and not getattr(parent, "is_async", False)
     if isinstance(parent, ast.Call):
         return isinstance(parent.func, ast.Name) and parent.func.id in _CONSUMERS and node in parent.args
     return isinstance(parent, (ast.withitem, ast.Starred, ast.YieldFrom))
@@ -181,3 +181,95 @@ def await_obstacle(module: Module, node: ast.AST, target: tuple[int, int]) -> st
             return "nested comprehensions can await from Python 3.11 on"
         inner, child = child, parent
     return "there is no function around it"
+
+
+def leaves_work_to_wait_for(module: Module, manager: ast.Call) -> bool:
+    """Whether leaving the ``with`` of a thread or process pool waits: jobs were started in it, and nothing in its
+    body waited for them before.
+    """
+    item = module.parents.get(manager)
+    statement = module.parents.get(item) if isinstance(item, ast.withitem) else None
+    if not isinstance(statement, ast.With):
+        return False
+    started = False
+    for node in _own_nodes(statement.body):
+        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)):
+            return False
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if name in _WAITERS or (name == "map" and is_consumed(module, node)):
+                return False
+            started = started or (name in ("map", "submit") and isinstance(node.func, ast.Attribute))
+    return started
+
+
+_WAITERS = frozenset({"as_completed", "result", "wait"})
+
+
+def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Everything in some statements, nested functions left out."""
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def is_settled(module: Module, call: ast.Call, future: ast.expr) -> bool:
+    """Whether a future is known to be done where ``call`` asks for its result: it comes from ``as_completed`` or the
+    ``done`` set of ``wait``, or ``done()`` or ``cancelled()`` was asked right around, or it was waited for before.
+    """
+    text = dotted_text(future)
+    if not text:
+        return False
+    for child, parent in within_function(module, call):
+        if isinstance(parent, (ast.If, ast.IfExp, ast.While)) and child is not parent.test:
+            if any(_asks_done(node, text) for node in ast.walk(parent.test)):
+                return True
+        elif isinstance(parent, ast.For) and dotted_text(parent.target) == text and child in parent.body:
+            return _gives_done(parent.iter)
+        elif isinstance(parent, COMPREHENSIONS):
+            for generator in parent.generators:
+                if dotted_text(generator.target) == text:
+                    return _gives_done(generator.iter) or any(
+                        _asks_done(node, text) for test in generator.ifs for node in ast.walk(test)
+                    )
+        if isinstance(parent, ast.stmt) or isinstance(child, ast.stmt):
+            if any(_waits_for(statement, text) for statement in _before(parent, child)):
+                return True
+    return False
+
+
+def _gives_done(iterable: ast.expr) -> bool:
+    names = [dotted_text(node) for node in ast.walk(iterable) if isinstance(node, (ast.Name, ast.Attribute))]
+    return any(name.rpartition(".")[2] in ("as_completed", "done") for name in names)
+
+
+def _asks_done(node: ast.AST, text: str) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in ("done", "cancelled") and dotted_text(node.func.value) == text
+
+
+def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+    """The statements that run before ``child`` in the same block."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and child in block:
+            return block[: block.index(child)]
+    return []
+
+
+def _waits_for(statement: ast.stmt, text: str) -> bool:
+    """Whether a statement awaits the future, or leaves the function unless it is done."""
+    if isinstance(statement, ast.If) and isinstance(
+        statement.body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break)
+    ):
+        test = statement.test
+        return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _asks_done(test.operand, text)
+    if isinstance(statement, (ast.Expr, ast.Assign)) and isinstance(statement.value, ast.Await):
+        return any(
+            dotted_text(n) == text for n in ast.walk(statement.value) if isinstance(n, (ast.Name, ast.Attribute))
+        )
+    return False

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index import data
-from bglint.index.blocking import Blocking, Sink, sinks_of
+from bglint.index.blocking import Blocking, Sink
 from bglint.index.callers import Callers, calls_in, import_aliases
 from bglint.index.facts import Scope
 from bglint.index.holders import holders
+from bglint.index.sinks import sinks_of
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
 
 # `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
-_ASSIGNED = re.compile(rb"(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
+_ASSIGNED = re.compile(rb"\b(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
 
 
 class Reach:

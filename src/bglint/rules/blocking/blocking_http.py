@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index import data
-from bglint.index.blocking import BlockingPath, instead_of
+from bglint.index.blocking import BlockingPath
 from bglint.index.context import argument
+from bglint.index.sinks import instead_of
 from bglint.model import Applicability
 from bglint.rules.base import Candidate, Refused, Rewrite
 from bglint.rules.blocking._offload import interleaves, move_helper, to_thread
