@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -193,6 +194,14 @@ class Scope:
         self.module.link(self)
         return self.module.yields_of.get(self, [])
 
+    def nonlocal_writes(self, name: str) -> Iterator[tuple[Binding, Scope]]:
+        """The bindings of this function's ``name`` made through ``nonlocal`` in the functions inside it."""
+        for child in list(self.children.values()):
+            if child.is_function and (name in child.names.nonlocals or name not in child.names.bindings):
+                if name in child.names.nonlocals:
+                    yield from ((binding, child) for binding in child.names.bindings.get(name, ()))
+                yield from child.nonlocal_writes(name)
+
     def methods(self) -> Iterator[Scope]:
         """The functions bound in a class body."""
         for bindings in self.names.bindings.values():
@@ -250,6 +259,26 @@ class Module(Scope):
     def full_name(self) -> str:
         """The module's dotted name."""
         return self.name
+
+    @cached_property
+    def global_writes(self) -> dict[str, list[tuple[Binding, Scope]]]:
+        """The module's names that functions bind through ``global``, with those bindings."""
+        found: dict[str, list[tuple[Binding, Scope]]] = {}
+        if "global " in self.text:
+            pending = [inner for statement in self.tree.body for inner in scopes_within(self, statement)]
+            while pending:
+                function = pending.pop(0)
+                if function.is_function:
+                    for name in sorted(function.names.globals):
+                        written = function.names.bindings.get(name, ())
+                        found.setdefault(name, []).extend((binding, function) for binding in written)
+                    pending.extend(child for child in function.children.values() if child.is_function)
+        return found
+
+    @cached_property
+    def has_nonlocals(self) -> bool:
+        """Whether any function binds a name of the function around it."""
+        return "nonlocal " in self.text
 
     @property
     def package(self) -> str:
@@ -478,7 +507,7 @@ class _Collector:
         self.statements(node.body)
         for handler in node.handlers:
             if handler.name:
-                self.bind(handler.name, Binding(BindingKind.OTHER, handler))
+                self.bind(handler.name, Binding(BindingKind.OTHER, handler, annotation=handler.type))
             self.statements(handler.body)
         self.statements(node.orelse)
         self.statements(node.finalbody)
@@ -492,13 +521,18 @@ class _Collector:
         for case in node.cases:
             for part in ast.walk(case.pattern):
                 name = getattr(part, "name", None) or getattr(part, "rest", None)
+                inner = getattr(part, "pattern", None)
+                kind = inner.cls if isinstance(inner, ast.MatchClass) else None
                 if isinstance(name, str):
-                    self.bind(name, Binding(BindingKind.OTHER, part))
+                    self.bind(name, Binding(BindingKind.OTHER, part, annotation=kind))
             self.statements(case.body)
 
     def expression(self, node: ast.Expr | ast.Return) -> None:
         if node.value is not None:
             self.walrus(node.value)
+
+    def type_alias(self, node: Any) -> None:
+        self.target(node.name, BindingKind.VALUE, node, node.value)
 
     def global_(self, node: ast.Global) -> None:
         self.names.globals.update(node.names)
@@ -541,6 +575,8 @@ _HANDLERS: dict[type[ast.AST], Callable[[_Collector, Any], None]] = {
 }
 if hasattr(ast, "TryStar"):
     _HANDLERS[ast.TryStar] = _Collector.try_
+if sys.version_info >= (3, 12):
+    _HANDLERS[ast.TypeAlias] = _Collector.type_alias
 
 
 def absolute_module(module: Module, node: ast.ImportFrom) -> str | None:

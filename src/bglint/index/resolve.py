@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bglint.index import data
+from bglint.index.context import argument
 from bglint.index.facts import Binding, BindingKind, Module, Scope, dotted_text
 from bglint.index.symbols import COROUTINE, PARTIAL, Symbol, agree
 
@@ -25,6 +26,21 @@ _LIST, _DICT, _TUPLE = "builtins.list", "builtins.dict", "builtins.tuple"
 _GROWERS = {"append", "add", "appendleft", "insert", "put", "put_nowait"}
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _NOTHING = object()
+_UNKNOWN = "?"
+_SUPER = "builtins.super"
+_TYPE_VARIABLES = ("typing.TypeVar", "typing_extensions.TypeVar")
+_AWAITABLES = frozenset(
+    f"{module}.{name}" for module in ("typing", "collections.abc") for name in ("Awaitable", "Coroutine")
+)
+# Annotations that leave the type to the value.
+_SAYS_NOTHING = frozenset(
+    {
+        "builtins.None", "builtins.object", "typing.Any", "typing.ClassVar", "typing.Final", "typing.TypeAlias",
+        "typing_extensions.TypeAlias",
+    }
+)  # fmt: skip
+# Decorators after which reading the attribute calls the function.
+PROPERTIES = frozenset({"cached_property", "property"})
 
 
 class Resolver:
@@ -34,6 +50,7 @@ class Resolver:
         self.project = project
         self._known: dict[tuple[ast.AST, Scope], Symbol | None] = {}
         self._known_bindings: dict[Binding, Symbol | None] = {}
+        self._orders: dict[Scope, tuple[Symbol, ...]] = {}
         self._busy: set[object] = set()
         self._cuts = 0
         self._depth = 0
@@ -67,7 +84,24 @@ class Resolver:
         bound = self._comprehension_target(node, scope)
         if bound is not _NOTHING:
             return bound  # type: ignore[return-value]
-        return self.lookup(node.id, scope, node)
+        found = self.lookup(node.id, scope, node)
+        return self._narrowed(node, scope) if found is None and "isinstance" in scope.module.text else found
+
+    def _narrowed(self, node: ast.Name, scope: Scope) -> Symbol | None:
+        """What an ``if isinstance(name, C)`` around ``node`` says of it, where nothing binds the name in between."""
+        child: ast.AST = node
+        for parent in scope.module.ancestors(node):
+            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+                break
+            if isinstance(parent, ast.If) and child in parent.body:
+                if any(parent.lineno < b.row <= node.lineno for b in scope.names.bindings.get(node.id, ())):
+                    break
+                tests = parent.test.values if _is_and(parent.test) else [parent.test]  # type: ignore[attr-defined]
+                for test in tests:
+                    if _asks_for_type(test, node.id):
+                        return self.annotation(test.args[1], scope)
+            child = parent
+        return None
 
     def _comprehension_target(self, node: ast.Name, scope: Scope) -> object:
         """What a comprehension around ``node`` binds its name to."""
@@ -95,7 +129,10 @@ class Resolver:
             if name in names.globals:
                 return self.module_member(owner.module, name)
             bindings = names.bindings.get(name)
-            if bindings:
+            if bindings and name not in names.nonlocals:
+                written = self._written_elsewhere(owner, name)
+                if written:
+                    return self._any_of([*((b, owner) for b in bindings), *written], owner, name)
                 return self.bound(bindings, owner, name, at if position == 0 else None)
         for star in scope.module.names.stars:
             found = self.exported(star, name)
@@ -127,6 +164,25 @@ class Resolver:
         finally:
             self._busy.discard(key)
 
+    def _written_elsewhere(self, owner: Scope, name: str) -> list[tuple[Binding, Scope]]:
+        """The bindings of a name of ``owner`` that other functions make: through ``global`` or ``nonlocal``."""
+        if isinstance(owner, Module):
+            return owner.global_writes.get(name, [])
+        return list(owner.nonlocal_writes(name)) if owner.is_function and owner.module.has_nonlocals else []
+
+    def _any_of(self, bindings: list[tuple[Binding, Scope]], owner: Scope, name: str) -> Symbol | None:
+        """What bindings in several scopes agree on, those that say nothing left out."""
+        telling = [(b, s) for b, s in bindings if not _is_placeholder(b)]
+        key = ("several", owner, name)
+        if key in self._busy:
+            self._cuts += 1
+            return None
+        self._busy.add(key)
+        try:
+            return agree(self.binding(b, s, name) for b, s in telling)
+        finally:
+            self._busy.discard(key)
+
     def binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
         """What one binding gives its name."""
         if binding in self._known_bindings:
@@ -151,12 +207,12 @@ class Resolver:
         if kind in (BindingKind.FUNCTION, BindingKind.CLASS):
             assert binding.scope is not None
             return Symbol(binding.scope.full_name, scope=binding.scope)
+        if kind is BindingKind.PARAMETER:
+            return self.parameter(binding.node, owner)  # type: ignore[arg-type]
         if binding.annotation is not None:
             annotated = self.annotation(binding.annotation, owner)
             if annotated is not None:
                 return annotated
-        if kind is BindingKind.PARAMETER:
-            return self.parameter(binding.node, owner)  # type: ignore[arg-type]
         if binding.value is None:
             return None
         if kind is BindingKind.WITH:
@@ -178,10 +234,30 @@ class Resolver:
             if isinstance(value, (ast.Tuple, ast.List)) and position < len(value.elts):
                 value = value.elts[position]
             else:
-                found = self.resolve(value, scope)
-                alike = found is not None and found.name == _TUPLE and len(path) == taken + 1
-                return found.item if found is not None and alike else None
+                return self._element(self.resolve(value, scope), path[taken:])
         return self.resolve(value, scope)
+
+    def _element(self, found: Symbol | None, path: tuple[int, ...]) -> Symbol | None:
+        """What unpacking gives at the end of a path: an element of a tuple of known or equal ones."""
+        for taken, position in enumerate(path):
+            if found is None or not found.instance:
+                return None
+            if found.class_ is not None:
+                found = self._field(found, position)
+            elif found.arguments:
+                found = found.arguments[position] if found.name == _TUPLE and position < len(found.arguments) else None
+            else:
+                found = found.item if found.name == _TUPLE and len(path) == taken + 1 else None
+        return found
+
+    def _field(self, base: Symbol, position: int) -> Symbol | None:
+        """The field of a named tuple at a position."""
+        assert base.class_ is not None
+        written = (self.resolve(b, base.class_) for b in getattr(base.class_.node, "bases", ()))
+        if not any(b is not None and b.name == "typing.NamedTuple" for b in written):
+            return None
+        names = [name for name, bindings in base.class_.names.bindings.items() if bindings[0].annotation is not None]
+        return self.class_member(base, names[position]) if position < len(names) else None
 
     def _grown(self, container: Symbol, owner: Scope, name: str) -> Symbol:
         """A list that starts empty holds what the same scope (for a class: its methods) appends to it."""
@@ -212,7 +288,7 @@ class Resolver:
                 args = function.node.args  # type: ignore[union-attr]
                 if argument is args.vararg:
                     return Symbol(_TUPLE, instance=True, item=found)
-                return None if argument is args.kwarg else found
+                return Symbol(_DICT, instance=True, value=found) if argument is args.kwarg else found
         owner = function.owner
         if owner is not None and function.parameters and argument is function.parameters[0]:
             kind = self.method_kind(function)
@@ -238,9 +314,10 @@ class Resolver:
     def dependency(self, call: ast.Call, scope: Scope) -> Symbol | None:
         """What ``Depends(f)`` gives: what f returns, or yields."""
         func = self.resolve(call.func, scope)
-        if func is None or func.name not in ("fastapi.Depends", "fastapi.Security") or not call.args:
+        given = argument(call, 0, "dependency")
+        if func is None or func.name not in ("fastapi.Depends", "fastapi.Security") or given is None:
             return None
-        provider = self.resolve(call.args[0], scope)
+        provider = self.resolve(given, scope)
         if provider is None:
             return None
         if provider.function is not None:
@@ -259,78 +336,130 @@ class Resolver:
             return agree(self.resolve(v, function) for v in values)
         return self._returned_value(function)
 
-    def annotation(self, node: ast.expr, scope: Scope) -> Symbol | None:
-        """The instance that an annotation promises; Optional is looked through."""
+    def annotation(self, node: ast.expr, scope: Scope, through: Symbol | None = None) -> Symbol | None:
+        """The instance that an annotation promises; Optional is looked through.
+
+        ``through`` is the class or instance that an annotation of a member was reached through: it says what the
+        type variables of its generic classes, and Self, stand for.
+        """
         if self._depth > _DEPTH:
+            self._cuts += 1
             return None
         self._depth += 1
         try:
-            return self._annotation(node, scope)
+            return self._annotation(node, scope, through)
         finally:
             self._depth -= 1
 
-    def _annotation(self, node: ast.expr, scope: Scope) -> Symbol | None:
+    def _annotation(self, node: ast.expr, scope: Scope, through: Symbol | None) -> Symbol | None:
         if isinstance(node, ast.Constant):
             if not isinstance(node.value, str):
                 return None
             try:
-                return self.annotation(ast.parse(node.value, mode="eval").body, scope)
+                return self.annotation(ast.parse(node.value, mode="eval").body, scope, through)
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return None
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             sides = [s for s in (node.left, node.right) if not _is_none(s)]
-            return agree(self.annotation(s, scope) for s in sides)
+            return agree(self.annotation(s, scope, through) for s in sides)
         if isinstance(node, ast.Subscript):
-            return self._generic(node, scope)
+            return self._generic(node, scope, through)
         if not isinstance(node, (ast.Name, ast.Attribute)):
             return None
         alias = self._alias(node, scope)
         if alias is not None:
             return alias
         found = self.resolve(node, scope)
-        if found is None or found.instance or found.function is not None or found.module is not None:
+        if found is None or (found.instance and found.name in _TYPE_VARIABLES):
+            return self._type_variable(node, scope, through)
+        if found.instance or found.function is not None or found.module is not None:
             return None
         if found.name in ("typing.Self", "typing_extensions.Self"):
             owner = next((s for s in scope.walk_up() if s.is_class), None)
+            if owner is not None and through is not None and through.class_ is not None:
+                return through.made()
             return Symbol(owner.full_name, scope=owner, instance=True) if owner else None
-        if found.name in ("typing.Any", "typing.ClassVar", "typing.Final", "builtins.object", "builtins.None"):
-            return None
-        return found.made()
+        return None if found.name in _SAYS_NOTHING else found.made()
 
-    def _generic(self, node: ast.Subscript, scope: Scope) -> Symbol | None:
+    def _type_variable(self, node: ast.expr, scope: Scope, through: Symbol | None) -> Symbol | None:
+        """What a type variable stands for where it was reached, else its bound."""
+        if not isinstance(node, ast.Name):
+            return None
+        owner = next((s for s in scope.walk_up() if s.is_class), None)
+        if through is not None and owner is not None:
+            given = self._arguments(through, owner, frozenset()).get(node.id)
+            if given is not None:
+                return given
+        place = self._place(node, scope)
+        value = place[0].value if place is not None else None
+        bound = argument(value, None, "bound") if isinstance(value, ast.Call) else None
+        return self.annotation(bound, place[1]) if bound is not None and place is not None else None
+
+    def _arguments(self, base: Symbol, owner: Scope, seen: frozenset[Scope]) -> dict[str, Symbol | None]:
+        """What the type variables of the class ``owner`` stand for in ``base``, whose class is it or inherits it."""
+        class_ = base.class_
+        if class_ is None or class_ in seen:
+            return {}
+        if class_ is owner:
+            return dict(zip(self._variables(class_), base.arguments, strict=False))
+        for node in getattr(class_.node, "bases", ()):
+            parent = self.resolve(node.value if isinstance(node, ast.Subscript) else node, class_.parent or class_)
+            if parent is not None and parent.class_ is not None:
+                given: tuple[Symbol | None, ...] = ()
+                if isinstance(node, ast.Subscript):
+                    given = tuple(self.annotation(a, class_, base) for a in _elements(node.slice))
+                found = self._arguments(replace(parent, arguments=given), owner, seen | {class_})
+                if found:
+                    return found
+        return {}
+
+    def _variables(self, class_: Scope) -> list[str]:
+        """The names of a class's type variables: those listed for Generic or Protocol, else all that its bases name."""
+        own = [parameter.name for parameter in getattr(class_.node, "type_params", ())]
+        bases = [b for b in getattr(class_.node, "bases", ()) if isinstance(b, ast.Subscript)]
+        listed = [b for b in bases if dotted_text(b.value).rpartition(".")[2] in ("Generic", "Protocol")]
+        names = [e.id for b in listed or bases for e in _elements(b.slice) if isinstance(e, ast.Name)]
+        found = ((name, self.lookup(name, class_.parent or class_)) for name in dict.fromkeys(names))
+        return own or [name for name, symbol in found if symbol is not None and symbol.name in _TYPE_VARIABLES]
+
+    def _generic(self, node: ast.Subscript, scope: Scope, through: Symbol | None) -> Symbol | None:
         base = self.resolve(node.value, scope)
         if base is None:
             return None
-        arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        arguments = _elements(node.slice)
+        if not arguments:
+            return None
         short = base.last
         if base.name.startswith(("typing.", "typing_extensions.")):
             if short == "Annotated":
-                return self._annotated(arguments, scope)
-            if short == "Optional":
-                return self.annotation(arguments[0], scope)
+                return self._annotated(arguments, scope, through)
+            if short in ("Optional", "ClassVar", "Final", "Required", "NotRequired"):
+                return self.annotation(arguments[0], scope, through)
             if short == "Union":
-                return agree(self.annotation(a, scope) for a in arguments if not _is_none(a))
-            if short in ("ClassVar", "Final", "Required", "NotRequired"):
-                return self.annotation(arguments[0], scope)
-            if short in ("Awaitable", "Coroutine"):
-                return Symbol(COROUTINE, instance=True, item=self.annotation(arguments[-1], scope))
-            if short == "Type":
-                made = self.annotation(arguments[0], scope)
-                return replace(made, instance=False) if made else None
-        if base.name == "builtins.type":
-            made = self.annotation(arguments[0], scope)
+                return agree(self.annotation(a, scope, through) for a in arguments if not _is_none(a))
+        if base.name in _AWAITABLES:
+            return Symbol(COROUTINE, instance=True, item=self.annotation(arguments[-1], scope, through))
+        if base.name in ("builtins.type", "typing.Type"):
+            made = self.annotation(arguments[0], scope, through)
             return replace(made, instance=False) if made else None
         if base.name in data.mappings():
-            value = self.annotation(arguments[-1], scope)
-            return Symbol(_DICT, instance=True, item=self.annotation(arguments[0], scope), value=value)
+            value = self.annotation(arguments[-1], scope, through)
+            return Symbol(_DICT, instance=True, item=self.annotation(arguments[0], scope, through), value=value)
+        if base.name in (_TUPLE, "typing.Tuple"):
+            plain = [a for a in arguments if not (isinstance(a, ast.Constant) and a.value is ...)]
+            elements = tuple(self.annotation(a, scope, through) for a in plain)
+            alike = agree(elements)
+            return Symbol(_TUPLE, True, item=alike, arguments=elements if len(plain) == len(arguments) else ())
         if base.name in data.containers():
-            return Symbol(_LIST, instance=True, item=self.annotation(arguments[0], scope))
+            return Symbol(_LIST, instance=True, item=self.annotation(arguments[0], scope, through))
         if base.instance or base.function is not None:
             return None
+        if base.class_ is not None:
+            return replace(base.made(), arguments=tuple(self.annotation(a, scope, through) for a in arguments))
         return base.made()
 
-    def _annotated(self, arguments: list[ast.expr], scope: Scope) -> Symbol | None:
-        declared = self.annotation(arguments[0], scope)
+    def _annotated(self, arguments: list[ast.expr], scope: Scope, through: Symbol | None) -> Symbol | None:
+        declared = self.annotation(arguments[0], scope, through)
         if declared is not None:
             return declared
         for extra in arguments[1:]:
@@ -344,8 +473,13 @@ class Resolver:
         if place is None:
             return None
         binding, owner = place
-        if binding.kind is BindingKind.VALUE and isinstance(binding.value, (ast.Subscript, ast.BinOp)):
-            return self.annotation(binding.value, owner)
+        value = binding.value
+        if binding.kind is not BindingKind.VALUE or value is None:
+            return None
+        if isinstance(value, (ast.Subscript, ast.BinOp)) or not isinstance(binding.node, (ast.Assign, ast.AnnAssign)):
+            return self.annotation(value, owner)
+        if binding.annotation is not None and dotted_text(binding.annotation).endswith("TypeAlias"):
+            return self.annotation(value, owner)
         return None
 
     def _place(self, node: ast.expr, scope: Scope) -> tuple[Binding, Scope] | None:
@@ -389,6 +523,8 @@ class Resolver:
             return self.class_member(base, name)
         if base.function is not None:
             return None
+        if base.name == _SUPER:
+            return self._above(base, name)
         if base.instance and base.name == PARTIAL and name == "func":
             return base.item
         if base.instance and base.name == _TUPLE and name in ("done", "not_done"):
@@ -418,15 +554,16 @@ class Resolver:
 
     def module_member(self, module: Module, name: str) -> Symbol | None:
         """What a project module's attribute is: bound in it, star-imported by it, or a submodule."""
-        bindings = module.names.bindings.get(name)
+        bindings = module.names.bindings.get(name, [])
+        written = self._written_elsewhere(module, name)
+        if written:
+            return self._any_of([*((b, module) for b in bindings), *written], module, name)
         if bindings:
             return self.bound(bindings, module, name, None)
         for star in module.names.stars:
             found = self.exported(star, name)
             if found is not None:
                 return found
-        for function in _global_writers(module, name):
-            return self.bound(function.names.bindings[name], function, name, None)
         submodule = self.project.module(f"{module.name}.{name}")
         return Symbol(submodule.name, scope=submodule) if submodule is not None else None
 
@@ -450,15 +587,29 @@ class Resolver:
     def class_member(self, base: Symbol, name: str) -> Symbol | None:
         """An attribute of a project class or its instance, through its bases."""
         assert base.class_ is not None
-        for ancestor in self.mro(base.class_):
+        return self._first_member(self.mro(base.class_), base, name)
+
+    def _first_member(self, classes: Iterable[Symbol], base: Symbol, name: str) -> Symbol | None:
+        for ancestor in classes:
             if ancestor.class_ is None:
                 if ancestor.name == "builtins.object":
                     continue
+                if ancestor.instance or ancestor.name == _UNKNOWN:
+                    return None  # a base class that nobody knows may have anything
                 return Symbol(data.canonical(f"{ancestor.name}.{name}"))
             found = self._own_member(ancestor.class_, base, name)
             if found is not _NOTHING:
                 return found  # type: ignore[return-value]
         return None
+
+    def _above(self, base: Symbol, name: str) -> Symbol | None:
+        """``super().name``: a member of a class that comes after the one around ``super``."""
+        inside, below = base.receiver, base.item
+        if inside is None or below is None or below.class_ is None:
+            return None
+        order = list(self.mro(below.class_))
+        position = next((i for i, ancestor in enumerate(order) if ancestor.class_ is inside), -1)
+        return self._first_member(order[position + 1 :], below, name)
 
     def _own_member(self, owner: Scope, base: Symbol, name: str) -> object:
         bindings = owner.names.bindings.get(name)
@@ -466,7 +617,12 @@ class Resolver:
             chosen = bindings[-1]
             if chosen.kind is BindingKind.FUNCTION and chosen.scope is not None:
                 return self._method(chosen.scope, base)
-            return self.bound(bindings, owner, name, None)
+            if chosen.annotation is not None and self._is_generic(owner):
+                return self.annotation(chosen.annotation, owner, base)
+            found = self.bound(bindings, owner, name, None)
+            if chosen.kind is BindingKind.VALUE and chosen.annotation is None and self._is_enum(owner):
+                return Symbol(owner.full_name, scope=owner, instance=True)
+            return found
         assigned: list[tuple[Binding, Scope]] = []
         for method in owner.methods():
             if method.parameters:
@@ -479,40 +635,53 @@ class Resolver:
 
     def _method(self, function: Scope, base: Symbol) -> Symbol | None:
         texts = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
-        if base.instance and texts & {"property", "cached_property"}:
-            return self.returned(Symbol(function.full_name, scope=function))
-        return Symbol(function.full_name, scope=function, receiver=base.class_)
+        method = Symbol(function.full_name, scope=function, receiver=base.class_, base=base)
+        return self.returned(method) if base.instance and texts & PROPERTIES else method
 
-    def mro(self, class_: Scope) -> Iterator[Symbol]:
-        """The class, then its bases depth first; bases from outside the project end as plain names."""
-        seen: set[Scope] = set()
-        pending: list[Symbol] = [Symbol(class_.full_name, scope=class_)]
-        while pending:
-            current = pending.pop(0)
-            owner = current.class_
-            if owner is None:
-                yield current
-                continue
-            if owner in seen:
-                continue
-            seen.add(owner)
-            yield current
-            bases: list[Symbol] = []
-            for node in getattr(owner.node, "bases", []):
-                plain = node.value if isinstance(node, ast.Subscript) else node
-                base = self.resolve(plain, owner.parent or owner)
-                if base is None:
-                    base = Symbol("?")
-                if not base.name.startswith(("typing.", "abc.")):
-                    bases.append(base)
-            pending = bases + pending
+    def _is_enum(self, class_: Scope) -> bool:
+        return any(a.class_ is None and a.name.startswith("enum.") for a in self.mro(class_))
+
+    def _is_generic(self, class_: Scope) -> bool:
+        """Whether a class has type variables."""
+        node = class_.node
+        bases = getattr(node, "bases", ())
+        generic = getattr(node, "type_params", ()) or any(isinstance(base, ast.Subscript) for base in bases)
+        return bool(generic and self._variables(class_))
+
+    def mro(self, class_: Scope) -> tuple[Symbol, ...]:
+        """The class and its bases in Python's order; bases from outside the project end as plain names.
+
+        Where Python would refuse the order, and where the bases are not settled yet: depth first.
+        """
+        known = self._orders.get(class_)
+        if known is None:
+            cuts = self._cuts
+            known = self._mro(class_, ())
+            if cuts == self._cuts:
+                self._orders[class_] = known
+        return known
+
+    def _mro(self, class_: Scope, below: tuple[Scope, ...]) -> tuple[Symbol, ...]:
+        this = Symbol(class_.full_name, scope=class_)
+        if class_ in below or len(below) > _DEPTH:
+            return ()
+        bases: list[Symbol] = []
+        for node in getattr(class_.node, "bases", []):
+            plain = node.value if isinstance(node, ast.Subscript) else node
+            base = self.resolve(plain, class_.parent or class_) or Symbol(_UNKNOWN)
+            if not base.name.startswith(("typing.", "abc.")):
+                bases.append(base)
+        orders = [
+            list(self._mro(base.class_, (*below, class_))) if base.class_ is not None else [base] for base in bases
+        ]
+        return (this, *_merged([order for order in [*orders, bases] if order]))
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
     def _call(self, node: ast.Call, scope: Scope) -> Symbol | None:
         func = node.func
-        if isinstance(func, ast.Name) and func.id == "super" and not node.args:
-            return self._super(scope)
+        if isinstance(func, ast.Name) and func.id == "super":
+            return self._super(node, scope)
         called = self.resolve(func, scope)
         if called is None:
             return None
@@ -523,16 +692,34 @@ class Resolver:
         if called.name in data.SEQUENCE_MAKERS:
             item = self.iterated(node.args[0], scope, ()) if node.args else None
             return Symbol(_LIST, instance=True, item=item)
-        if called.name == PARTIAL and node.args:
+        if called.name in (PARTIAL, "functools.partialmethod") and node.args:
             return Symbol(PARTIAL, instance=True, item=self.resolve(node.args[0], scope))
+        if called.name in data.FIELD_MAKERS:
+            return self._field_value(node, scope)
         return self.returned(called)
 
-    def _super(self, scope: Scope) -> Symbol | None:
+    def _field_value(self, node: ast.Call, scope: Scope) -> Symbol | None:
+        """What a field of a dataclass starts as."""
+        factory = argument(node, None, "default_factory") or argument(node, None, "factory")
+        if factory is not None:
+            made = self.resolve(factory, scope)
+            return self.returned(made) if made is not None else None
+        default = argument(node, None, "default")
+        return self.resolve(default, scope) if default is not None else None
+
+    def _super(self, node: ast.Call, scope: Scope) -> Symbol | None:
+        """``super()``, ``super(C, self)``: ``item`` is what it stands for, ``receiver`` the class it starts after."""
         owner = next((s for s in scope.walk_up() if s.is_class), None)
+        if node.args:
+            named = self.resolve(node.args[0], scope)
+            if named is None or named.class_ is not owner:
+                return None
         if owner is None:
             return None
-        bases = list(self.mro(owner))[1:]
-        return bases[0].made() if bases else None
+        method = next((s for s in scope.walk_up() if s.owner is owner), None)
+        of_class = method is not None and self.method_kind(method) == "class"
+        here = Symbol(owner.full_name, scope=owner, instance=not of_class)
+        return Symbol(_SUPER, instance=True, item=here, receiver=owner)
 
     def returned(self, called: Symbol) -> Symbol | None:
         """What calling ``called`` gives."""
@@ -542,7 +729,7 @@ class Resolver:
             method = self.class_member(called, "__call__")
             return self.returned(method) if method is not None else None
         if called.function is not None:
-            return self._function_result(called.function, called.receiver)
+            return self._function_result(called.function, called.base)
         if called.instance:
             if called.name == PARTIAL:
                 return self.returned(called.item) if called.item is not None else None
@@ -566,31 +753,28 @@ class Resolver:
             return called.made()
         return Symbol(f"{called.name}()", instance=True)
 
-    def _function_result(self, function: Scope, receiver: Scope | None) -> Symbol | None:
-        if function.is_async:
-            if function.yields:
-                return Symbol(_LIST, instance=True, item=self._annotated_item(function))
-            return Symbol(COROUTINE, instance=True, item=self._plain_result(function))
+    def _function_result(self, function: Scope, base: Symbol | None) -> Symbol | None:
         if function.yields:
             managed = self.is_context_manager(function)
             item = self.produced(function)
             return Symbol("contextlib.contextmanager", True, item=item) if managed else Symbol(_LIST, True, item=item)
-        return self._plain_result(function, receiver)
-
-    def _annotated_item(self, function: Scope) -> Symbol | None:
-        return self.produced(function)
+        if function.is_async:
+            return Symbol(COROUTINE, instance=True, item=self._plain_result(function, base))
+        return self._plain_result(function, base)
 
     def is_context_manager(self, function: Scope) -> bool:
         """Whether a generator function is decorated to be one."""
         names = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
         return bool(names & {"contextmanager", "asynccontextmanager"})
 
-    def _plain_result(self, function: Scope, receiver: Scope | None = None) -> Symbol | None:
+    def _plain_result(self, function: Scope, base: Symbol | None = None) -> Symbol | None:
         annotation = getattr(function.node, "returns", None)
         if annotation is not None:
-            declared = self.annotation(annotation, function.parent or function)
+            declared = self.annotation(annotation, function.parent or function, base)
             if declared is not None:
                 return declared
+        if base is not None and base.class_ is not None and base.class_ is not function.owner and _gives_self(function):
+            return base.made()
         return self._returned_value(function)
 
     def _returned_value(self, function: Scope) -> Symbol | None:
@@ -629,7 +813,7 @@ class Resolver:
             for name in ("__enter__", "__aenter__"):
                 enter = self.class_member(manager, name)
                 if enter is not None and enter.function is not None:
-                    given = self._plain_result(enter.function)
+                    given = self._plain_result(enter.function, manager)
                     return given if given is not None else None
             return next((a.made() for a in self.mro(manager.class_) if a.class_ is None), None)
         return manager
@@ -647,17 +831,24 @@ class Resolver:
                 return (mapping.item, mapping.value)[path[0] > 0] if mapping is not None else None
             if name in ("list", "tuple", "set", "sorted", "reversed", "iter") and iterable.args:
                 return self.iterated(iterable.args[0], scope, path)
-        if path:
-            return None
         found = self.resolve(iterable, scope)
-        return found.item if found is not None and found.name not in (COROUTINE, PARTIAL) else None
+        item = found.item if found is not None and found.name not in (COROUTINE, PARTIAL, _SUPER) else None
+        return self._element(item, path) if path else item
 
     def _subscript(self, node: ast.Subscript, scope: Scope) -> Symbol | None:
         base = self.resolve(node.value, scope)
         if base is None:
             return None
         if not base.instance:
-            return base if data.is_class_name(base.name) or base.class_ is not None else None
+            if base.class_ is not None:
+                return replace(base, arguments=tuple(self.annotation(a, scope) for a in _elements(node.slice)))
+            return base if data.is_class_name(base.name) else None
+        if base.class_ is not None:
+            getter = self.class_member(base, "__getitem__")
+            return self.returned(getter) if getter is not None and getter.function is not None else None
+        if base.arguments and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int):
+            position = node.slice.value
+            return base.arguments[position] if position < len(base.arguments) else None
         if base.name == _DICT or base.value is not None:
             return base.value
         if isinstance(node.slice, ast.Slice):
@@ -670,7 +861,8 @@ class Resolver:
             self.iterated(e.value, scope, ()) if isinstance(e, ast.Starred) else self.resolve(e, scope)
             for e in node.elts[:50]
         ]
-        return Symbol(name, instance=True, item=agree(items))
+        elements = () if name == _LIST or any(isinstance(e, ast.Starred) for e in node.elts) else tuple(items)
+        return Symbol(name, instance=True, item=agree(items), arguments=elements)
 
     def _dict(self, node: ast.Dict, scope: Scope) -> Symbol | None:
         keys = [self.resolve(k, scope) for k in node.keys[:50] if k is not None]
@@ -772,6 +964,10 @@ def _reaching(bindings: list[Binding], at: ast.AST | None, module: Module) -> li
             held = next((b for b in bindings if b.node is parent and b.kind in _HELD), None)
             if held is not None and child in parent.body:  # type: ignore[attr-defined]
                 return [held, *_between(bindings, parent, end)]
+        if isinstance(parent, ast.ExceptHandler):
+            caught = next((b for b in bindings if b.node is parent), None)
+            if caught is not None:
+                return [caught, *_between(bindings, parent, end)]
         block = next((block for block in _blocks(parent) if child in block), None)
         if block is not None:
             before = [b for b in bindings if parents.get(b.node) is parent and b.row < _row(child) and b.node in block]
@@ -838,21 +1034,79 @@ def _container_method(called: Symbol, base: str, method: str) -> Symbol | None:
 @cache
 def _dunder_all(module: Module) -> frozenset[str] | None:
     """The names in a literal ``__all__``; None where there is none or it is computed."""
-    bindings = module.names.bindings.get("__all__")
-    if not bindings or len(bindings) > 1:
+    if "__all__" not in module.text:
         return None
-    value = bindings[0].value
-    if not isinstance(value, (ast.List, ast.Tuple)):
-        return None
-    names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
-    return frozenset(names) if len(names) == len(value.elts) else None
+    names: list[str] = []
+    parts = list(_all_parts(module))
+    for value in parts:
+        if not isinstance(value, (ast.List, ast.Tuple)):
+            return None
+        strings = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+        if len(strings) < len(value.elts):
+            return None
+        names.extend(strings)
+    return frozenset(names) if parts else None
 
 
-def _global_writers(module: Module, name: str) -> Iterator[Scope]:
-    """Functions that bind the module's ``name`` through ``global`` where the module itself never does."""
-    for bindings in module.names.bindings.values():
-        for binding in bindings:
-            function = binding.scope
-            if binding.kind is BindingKind.FUNCTION and function is not None:
-                if name in function.names.globals and name in function.names.bindings:
-                    yield function
+def _all_parts(module: Module) -> Iterator[ast.expr | None]:
+    """The lists that ``__all__`` is put together from, at the top level of a module."""
+    for node in module.tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+                value = node.value
+                parts = [value.left, value.right] if isinstance(value, ast.BinOp) else [value]
+                yield from (part for part in parts if dotted_text(part) != "__all__")  # type: ignore[arg-type]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            call = node.value
+            if dotted_text(call.func) in ("__all__.extend", "__all__.append") and call.args:
+                is_one = isinstance(call.func, ast.Attribute) and call.func.attr == "append"
+                yield ast.List(elts=[call.args[0]], ctx=ast.Load()) if is_one else call.args[0]
+
+
+def _is_and(test: ast.expr) -> bool:
+    return isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And)
+
+
+def _asks_for_type(test: ast.expr, name: str) -> TypeGuard[ast.Call]:
+    """``isinstance(name, C)``."""
+    if not isinstance(test, ast.Call) or len(test.args) != 2 or not isinstance(test.func, ast.Name):
+        return False
+    return test.func.id == "isinstance" and isinstance(test.args[0], ast.Name) and test.args[0].id == name
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    """The arguments of a subscript."""
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+def _gives_self(function: Scope) -> bool:
+    """Whether a method returns nothing but the object it is called on, or new ones of the same class."""
+    values = [v for v in function.returns if v is not None and not _is_none(v)]
+    first = function.parameters[0].arg if function.parameters else ""
+    own = {first, f"{first}()", f"{first}.__class__()", f"type({first})()"}
+    return bool(values and first) and all(_shape(value) in own for value in values)
+
+
+def _shape(node: ast.expr) -> str:
+    """``cls()`` for any call of ``cls``, and so on: an expression with the arguments left out."""
+    if isinstance(node, ast.Call):
+        inside = dotted_text(node.args[0]) if isinstance(node.func, ast.Name) and node.func.id == "type" else ""
+        return f"{_shape(node.func)}({inside})"
+    return dotted_text(node)
+
+
+def _merged(orders: list[list[Symbol]]) -> list[Symbol]:
+    """Python's merge of the bases' orders; what is left one after the other where there is none."""
+    merged: list[Symbol] = []
+    while orders:
+        tails = {_identity(symbol) for order in orders for symbol in order[1:]}
+        chosen = next((order[0] for order in orders if _identity(order[0]) not in tails), orders[0][0])
+        merged.append(chosen)
+        same = _identity(chosen)
+        orders = [rest for order in orders if (rest := [s for s in order if _identity(s) != same])]
+    return merged
+
+
+def _identity(symbol: Symbol) -> object:
+    return symbol.scope or symbol.name

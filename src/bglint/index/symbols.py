@@ -17,8 +17,9 @@ class Symbol:
 
     ``instance`` tells an instance of the class ``name`` from the class itself. ``scope`` is set for what the project
     defines (a function, class or module). ``item`` is what iterating gives (or awaiting, for a coroutine; or what
-    a partial calls), ``value`` what subscripting a mapping gives. ``receiver`` is the class through which a method
-    was reached.
+    a partial calls), ``value`` what subscripting a mapping gives. ``arguments`` are those of a generic class, or the
+    elements of a tuple. ``receiver`` is the class through which a method was reached, ``base`` that class or the
+    instance of it.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Symbol:
     item: Symbol | None = None
     value: Symbol | None = None
     receiver: Scope | None = None
+    base: Symbol | None = None
+    arguments: tuple[Symbol | None, ...] = ()
 
     @property
     def function(self) -> Scope | None:
