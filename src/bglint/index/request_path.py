@@ -53,6 +53,8 @@ _HANDLER_METHODS = frozenset(
 _MADE_BY_CLASS = frozenset({"__init__", "__call__", "__post_init__", "__new__"})
 _MOST_FUNCTIONS = 300
 _MOST_MENTIONS = 3_000
+# A name in more files than this (`get`, `run`) would cost more than its answer is worth.
+_MOST_FILES = 150
 
 
 class RequestPath:
@@ -106,8 +108,9 @@ class RequestPath:
         files = sorted(callers.reaching(function.module.path))
         for name in self._written_as(function, files):
             word = name.encode()
-            for file in files:
-                module = self.project.module_at(file) if word in callers.data(file) else None
+            holding = [file for file in files if word in callers.data(file)]
+            for file in holding if len(holding) <= _MOST_FILES else ():
+                module = self.project.module_at(file)
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
                         yield from _function_at(scope)
