@@ -414,7 +414,7 @@ def test_the_hunks_applied_to_the_old_text_give_the_new_text(case: tuple[str, li
 
 def test_json_has_the_documented_keys_in_order() -> None:
     (entry,) = json.loads(render(report(TASK), "json"))
-    keys = "code name level message filename location end_location chain fix noqa_row url"
+    keys = "code name level message filename location end_location chain fix fix_refused noqa_row url"
     assert " ".join(entry) == keys
     assert entry["location"] == {"row": 6, "column": 5}
     assert entry["end_location"] == {"row": 9, "column": 6}

@@ -14,7 +14,7 @@ from bglint.config import ConfigError, Configuration, Options, Settings
 from bglint.jobs import run, suitable
 from bglint.model import Applicability, Finding, Level, Location, Span
 from bglint.rules import codes
-from bglint.source import Source, SourceError, decode, read
+from bglint.source import Source, SourceError, decode, dominant_newline, read
 
 if TYPE_CHECKING:
     from bglint.fix.apply import FixResult
@@ -131,7 +131,12 @@ class Session:
         """
         self.restart()
         self.note(files)
-        checked = run(self._check_one, files, suitable(files) if jobs is None else jobs, self._died)
+        jobs = suitable(files) if jobs is None else jobs
+        if jobs > 1:
+            # Worked out once, before the processes part.
+            for project in self._projects.values():
+                project.prepare()
+        checked = run(self._check_one, files, jobs, self._died)
         return dict(zip(files, checked, strict=True))
 
     def _check_one(self, path: Path) -> Checked:
@@ -315,7 +320,7 @@ def fix_source(
 
     session = Session(options, cwd)
     data = text.encode("utf-8", "surrogatepass")
-    return fix_one(session, Source(session.cwd / path, data, text, "utf-8", False, "\n"), unsafe)
+    return fix_one(session, Source(session.cwd / path, data, text, "utf-8", False, dominant_newline(text)), unsafe)
 
 
 def is_applicable(finding: Finding, unsafe: bool) -> bool:

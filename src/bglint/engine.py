@@ -67,9 +67,9 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
             check_syntax(source.text)
             return []
         module = project.add(source.path, source.text)
-        return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
+    return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
 
 
 _FUTURE = "from __future__ import nothing_that_exists\n"

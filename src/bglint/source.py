@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import re
+import stat
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,8 @@ class Source:
 def read(path: Path) -> Source:
     """Return the file at ``path``. Raises SourceError: in the system's own words if it is unreadable."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
+            raise SourceError(str(path), 1, 1, "not a regular file")  # reading a pipe would wait for its writer
         data = path.read_bytes()
     except OSError as error:
         raise SourceError(str(path), 1, 1, error.strerror or str(error)) from error
@@ -122,7 +125,7 @@ def decode(data: bytes, path: str | os.PathLike[str]) -> Source:
     if "\0" in text:
         place = _end_of(text[: text.index("\0")])
         raise SourceError(str(path), place.row, place.column, "source code cannot contain null bytes")
-    return Source(Path(path), data, text, encoding, bom, _dominant_newline(text))
+    return Source(Path(path), data, text, encoding, bom, dominant_newline(text))
 
 
 def _encoding(body: bytes, bom: bool, path: str) -> str:
@@ -164,7 +167,7 @@ def _reads_ascii(encoding: str) -> bool:
         return False
 
 
-def _dominant_newline(text: str) -> str:
+def dominant_newline(text: str) -> str:
     if "\r" not in text:
         return "\n"
     crlf = text.count("\r\n")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from bglint.model import Edit, Location, Span
@@ -78,7 +78,9 @@ class Layout:
     def runs(self, limit: int) -> list[list[Line]]:
         """Return the unbroken runs of import lines above row ``limit``, the prefix left out."""
         runs: list[list[Line]] = [[]]
-        for line in self.lines[self.prefix :]:
+        for line in islice(self.lines, self.prefix, None):
+            if line.first >= limit:
+                break
             if line.is_import and line.last < limit:
                 runs[-1].append(line)
             elif runs[-1]:

@@ -200,7 +200,7 @@ class Callers:
 
 def imported_modules(content: bytes, package: str) -> Iterator[str]:
     """The absolute names that import statements anywhere in a file name, ``from a import b`` giving ``a.b``."""
-    content = b"\n" + content.removeprefix(codecs.BOM_UTF8)
+    content = _one_statement_a_line(content)
     for listed in _IMPORT.findall(content):
         for part in listed.decode("utf-8", "replace").split(","):
             if words := part.split():
@@ -214,6 +214,14 @@ def imported_modules(content: bytes, package: str) -> Iterator[str]:
             yield f"{base}.{name}" if base else name
 
 
+def _one_statement_a_line(content: bytes) -> bytes:
+    """A file with a line end before every import statement, so that one fast pattern finds them all."""
+    content = b"\n" + content.removeprefix(codecs.BOM_UTF8).replace(b";", b"\n")
+    for word in (b"import ", b"from "):
+        content = content.replace(b": " + word, b":\n" + word)
+    return content.replace(b"\r", b"\n") if b"\r" in content else content
+
+
 def _prefixes(dotted: str) -> Iterator[str]:
     while dotted:
         yield dotted
@@ -223,7 +231,7 @@ def _prefixes(dotted: str) -> Iterator[str]:
 def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:
     """(name, alias) for every ``from … import name as alias`` in a file."""
     if b" as " in content:
-        for _, _, names in _FROM.findall(b"\n" + content.removeprefix(codecs.BOM_UTF8)):
+        for _, _, names in _FROM.findall(_one_statement_a_line(content)):
             yield from _AS.findall(names.decode("utf-8", "replace"))
 
 

@@ -114,6 +114,11 @@ class Project:
         """Which functions are proven to return."""
         return Endings(self)
 
+    def prepare(self) -> None:
+        """Answer now what every file asks: through which names blocking is reached."""
+        if self.kinds:
+            self.reach  # noqa: B018
+
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
         for name in ("resolver", "guards", "blocking", "endings", "request_path"):

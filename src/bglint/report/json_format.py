@@ -31,6 +31,7 @@ def as_object(finding: Finding) -> dict[str, object]:
             {"function": frame.function, "filename": frame.filename, "row": frame.row} for frame in finding.chain
         ],
         "fix": None if finding.fix is None else _fix(finding.fix),
+        "fix_refused": finding.fix_refused,
         "noqa_row": finding.noqa_rows[0] if finding.noqa_rows else None,
         "url": finding.url,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
@@ -241,6 +242,7 @@ def _acquires(ctx: RuleContext, call: ast.Call) -> bool:
     return last_name(call.func) == "acquire" and not where.is_awaited(ctx.module, call)
 
 
+@lru_cache(maxsize=4)
 def _imported(tree: ast.Module) -> set[str]:
     return {alias.name.partition(".")[0] for s in tree.body if isinstance(s, ast.Import) for alias in s.names} | {
         (s.module or "").partition(".")[0] for s in tree.body if isinstance(s, ast.ImportFrom) and not s.level
