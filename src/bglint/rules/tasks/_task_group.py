@@ -147,6 +147,9 @@ def _raises_http(parts: Sequence[ast.Call | _Comprehension], scope: Scope, proje
 
     Follows calls into the project; where that leads too far, the answer is yes.
     """
+    # Following calls parses the modules they lead to: not where no file so much as names the exception.
+    if not any(b"HTTPException" in project.callers.data(path) for path in project.callers.files):
+        return False
     calls = [part.element if isinstance(part, _Comprehension) else part for part in parts]
     pending = deque((call, scope) for call in calls)
     seen: set[Scope] = set()
