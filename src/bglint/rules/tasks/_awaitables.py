@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
 from bglint.index.facts import BindingKind, dotted_text
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
-_COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
+COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
 _ONE_MORE = frozenset({"add", "append", "insert"})
 _WRAPPERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"})
 _DEEPEST = 5
@@ -72,7 +71,7 @@ def _unpack(node: ast.expr, scope: Scope, project: Project, depth: int) -> Itera
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield from _unpack(node.left, scope, project, depth + 1)
         yield from _unpack(node.right, scope, project, depth + 1)
-    elif isinstance(node, ast.Call) and dotted_text(node.func) in _COPIES and len(node.args) == 1:
+    elif isinstance(node, ast.Call) and dotted_text(node.func) in COPIES and len(node.args) == 1:
         yield from _unpack(node.args[0], scope, project, depth + 1)
     elif isinstance(node, ast.Name):
         yield from _collected(node.id, scope, project, depth + 1)
@@ -87,7 +86,7 @@ def _collected(name: str, scope: Scope, project: Project, depth: int) -> Iterato
         yield Awaitable(None, many=True)
         return
     for value in values:
-        if not (isinstance(value, ast.Call) and dotted_text(value.func) in _COPIES and not value.args):
+        if not (isinstance(value, ast.Call) and dotted_text(value.func) in COPIES and not value.args):
             yield from _unpack(value, scope, project, depth)
     for call in scope.calls:
         if isinstance(call.func, ast.Attribute) and dotted_text(call.func.value) == name and call.args:
@@ -127,64 +126,3 @@ def _is_wait(node: ast.expr | None, scope: Scope, project: Project) -> bool:
     call = node.value if isinstance(node, ast.Await) else None
     called = project.resolve(call.func, scope) if isinstance(call, ast.Call) else None
     return called is not None and called.name == "asyncio.wait"
-
-
-# -- cancelling -------------------------------------------------------------------------------------------------------
-
-
-def subjects(gather: ast.Call) -> frozenset[str]:
-    """The names under which existing awaitables, or collections of them, are given to ``gather``."""
-    return frozenset(text for argument in gather.args for text in _subjects(argument))
-
-
-def _subjects(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, (ast.Starred, ast.Subscript)):
-        yield from _subjects(node.value)
-    elif isinstance(node, _COMPREHENSIONS):
-        yield from (text for generator in node.generators for text in _subjects(generator.iter))
-    elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        yield from (text for element in node.elts for text in _subjects(element))
-    elif isinstance(node, ast.BinOp):
-        yield from _subjects(node.left)
-        yield from _subjects(node.right)
-    elif isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("values", "copy"):
-            yield from _subjects(node.func.value)
-        elif dotted_text(node.func) in _COPIES:
-            yield from (text for argument in node.args for text in _subjects(argument))
-    elif text := dotted_text(node):
-        yield text
-
-
-def cancels(call: ast.Call, names: frozenset[str], scope: Scope) -> bool:
-    """Whether a call cancels one of ``names``, what a loop takes out of them, or is a helper that does."""
-    if "cancel" not in last_name(call.func):
-        return False
-    given = {text for argument in call.args for text in _subjects(argument)}
-    if given & names:
-        return True
-    if not isinstance(call.func, ast.Attribute):
-        return False
-    receiver = dotted_text(call.func.value) or "".join(_subjects(call.func.value))
-    if receiver in names or any(name.startswith(f"{receiver}.") for name in names):
-        return True
-    return any(
-        isinstance(target, ast.Name) and target.id == receiver and set(_subjects(iterable)) & names
-        for target, iterable in _loops_around(call, scope)
-    )
-
-
-def _loops_around(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Target and iterable of every loop and comprehension around a node; of dictionaries' items, the value."""
-    for parent in scope.module.ancestors(node):
-        loops: list[ast.For | ast.AsyncFor | ast.comprehension] = []
-        if isinstance(parent, (ast.For, ast.AsyncFor)):
-            loops = [parent]
-        elif isinstance(parent, _COMPREHENSIONS):
-            loops = list(parent.generators)
-        for loop in loops:
-            target, iterable = loop.target, loop.iter
-            if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Attribute):
-                if iterable.func.attr == "items" and isinstance(target, ast.Tuple):
-                    target, iterable = target.elts[-1], iterable.func.value
-            yield target, iterable

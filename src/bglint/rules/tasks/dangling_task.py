@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import import_aliases, last_name
-from bglint.index.context import argument, hands_on, names_read
-from bglint.index.facts import dotted_text
+from bglint.index.context import hands_on
+from bglint.index.fate import lost_as
 from bglint.model import Applicability, Finding, Level
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
+from bglint.rules.tasks._tasks import LOOPS, makes_task, work_of
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
     from bglint.source import Source
 
-_LOOPS = frozenset(
-    {
-        "asyncio.AbstractEventLoop", "asyncio.BaseEventLoop", "asyncio.SelectorEventLoop",
-        "asyncio.ProactorEventLoop", "asyncio.unix_events.SelectorEventLoop", "uvloop.Loop",
-    }
-)  # fmt: skip
-_MAKERS = frozenset(
-    {"asyncio.create_task", "asyncio.ensure_future", "asyncio.Task", *(f"{loop}.create_task" for loop in _LOOPS)}
-)
-_FUTURES = frozenset({"asyncio.Task", "asyncio.Future"})
 # Methods of a task that give None: what they are called on is dropped all the same.
 _CHAINED = frozenset({"add_done_callback", "set_name"})
 # What calls a callback and throws its result away. Methods of a proven loop, functions, and methods that
@@ -38,7 +29,7 @@ _CHAINED = frozenset({"add_done_callback", "set_name"})
 _LOOP_CALLERS = ("add_reader", "add_signal_handler", "add_writer", "call_at", "call_later", "call_soon")
 _CALLERS = frozenset(
     {"atexit.register", "signal.signal", "threading.Thread", "threading.Timer"}
-    | {f"{loop}.{method}" for loop in _LOOPS for method in _LOOP_CALLERS}
+    | {f"{loop}.{method}" for loop in LOOPS for method in _LOOP_CALLERS}
 )
 _CALLING_METHODS = frozenset({"add_done_callback", "add_signal_handler", "call_soon_threadsafe"})
 
@@ -114,7 +105,7 @@ class DanglingTask(Rule):
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a task that nothing keeps."""
-        return self._fate(call, scope) is not None and self._makes_task(call, scope)
+        return self._fate(call, scope) is not None and makes_task(self.ctx.project, call, scope)
 
     def visit_Call(self, node: cst.Call) -> None:
         """A call that makes a task which nothing keeps."""
@@ -123,12 +114,12 @@ class DanglingTask(Rule):
             return
         scope = self.ctx.scope(site)
         fate = self._fate(site, scope)
-        if fate is not None and self._makes_task(site, scope):
+        if fate is not None and makes_task(self.ctx.project, site, scope):
             self.ctx.candidate(node, site, fate=fate)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it, with what runs in the task and how little keeps it."""
-        what = _work(candidate.site)
+        what = work_of(candidate.site)
         fate: _Fate = candidate.data["fate"]
         if fate.kept is _Kept.LOCAL:
             why = f"Nothing but the unused `{fate.local}` refers to {what}: once this function has returned, it"
@@ -156,37 +147,19 @@ class DanglingTask(Rule):
 
     # -- what makes a task, and what becomes of it ---------------------------------------------------------------
 
-    def _makes_task(self, call: ast.Call, scope: Scope) -> bool:
-        maker = self.ctx.project.resolve(call.func, scope)
-        if maker is None or maker.instance or maker.name not in _MAKERS:
-            return False
-        if maker.name == "asyncio.ensure_future":
-            # Of a task or future it makes nothing new, and a name may stand for one.
-            given = argument(call, 0, "coro_or_future")
-            known = self.ctx.project.resolve(given, scope) if given is not None else None
-            return known.name not in _FUTURES if known is not None else isinstance(given, ast.Call)
-        return True
-
     def _fate(self, call: ast.Call, scope: Scope) -> _Fate | None:
         """How the value of ``call`` is lost; None where something keeps it, or may."""
+        lost = lost_as(call, scope)
+        if lost is not None:
+            return _Fate(_Kept.LOCAL, lost) if lost else _Fate(_Kept.DROPPED)
         parents = scope.module.parents
         value: ast.AST = call
         parent = parents.get(value)
-        local = ""
-        while parent is not None and hands_on(parent, value):
-            if isinstance(parent, ast.NamedExpr):
-                local = parent.target.id
-                if not _is_unused(local, scope):
-                    return None
-            value, parent = parent, parents.get(parent)
-        if isinstance(parent, ast.Expr):
-            return _Fate(_Kept.LOCAL, local) if local else _Fate(_Kept.DROPPED)
-        if isinstance(parent, (ast.Assign, ast.AnnAssign)):
-            names = _bound_names(parent, call)
-            return _Fate(_Kept.LOCAL, names[0]) if names and all(_is_unused(n, scope) for n in names) else None
-        if isinstance(parent, ast.Attribute) and value is call and parent.attr in _CHAINED:
+        if isinstance(parent, ast.Attribute) and parent.attr in _CHAINED:
             around = parents.get(parent)
             return _Fate(_Kept.DROPPED) if isinstance(around, ast.Call) and around.func is parent else None
+        while parent is not None and hands_on(parent, value) and not isinstance(parent, ast.NamedExpr):
+            value, parent = parent, parents.get(parent)
         if isinstance(parent, ast.Lambda) and value is parent.body:
             return _Fate(_Kept.CALLBACK) if self._is_called_back(parent, scope) else None
         return None
@@ -203,36 +176,3 @@ class DanglingTask(Rule):
             return True
         caller = self.ctx.project.resolve(around.func, scope.parent or scope)
         return caller is not None and caller.name in _CALLERS
-
-
-def _bound_names(statement: ast.Assign | ast.AnnAssign, call: ast.Call) -> list[str]:
-    """The names that an assignment gives the value of ``call``; empty where it goes anywhere else too."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    value = statement.value
-    names: list[str] = []
-    for target in targets:
-        chosen: ast.expr = target
-        if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
-            if len(target.elts) != len(value.elts) or call not in value.elts:
-                return []
-            chosen = target.elts[value.elts.index(call)]
-        if not isinstance(chosen, ast.Name):
-            return []
-        names.append(chosen.id)
-    return names
-
-
-def _is_unused(name: str, scope: Scope) -> bool:
-    """Whether ``name``, bound in ``scope``, is a local variable that is never read."""
-    if not scope.is_function or name in scope.names.globals or name in scope.names.nonlocals:
-        return False
-    read = names_read(scope.node)
-    return name not in read and not read & {"locals", "vars"}
-
-
-def _work(call: ast.AST) -> str:
-    """How the message names the task: by the coroutine function it runs, where that has a name."""
-    assert isinstance(call, ast.Call)
-    given = next(iter(call.args), None) or next((k.value for k in call.keywords if k.arg), None)
-    called = dotted_text(given.func) if isinstance(given, ast.Call) else ""
-    return f"the task that runs `{called}()`" if called else "this task"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import import_aliases
-from bglint.index.context import is_awaited, statement_of, tries_around, within_function, withs_around
+from bglint.index.context import is_awaited, withs_around
 from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
-from bglint.rules.tasks._awaitables import Awaitable, are_done, at_least, awaitables, cancels, subjects
+from bglint.rules.tasks._awaitables import Awaitable, are_done, at_least, awaitables
+from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -28,7 +28,6 @@ _GROUPS = frozenset(
     }
 )  # fmt: skip
 _WAITERS = frozenset({"asyncio.shield", "asyncio.wait_for"})
-_ENDINGS = frozenset({"asyncio.CancelledError", "builtins.KeyboardInterrupt", "builtins.SystemExit"})
 _FIRST_WITH_GROUPS = (3, 11)
 
 
@@ -139,7 +138,7 @@ class GatherOutsideTaskGroup(Rule):
         if symbol is None or symbol.instance or symbol.name != "asyncio.gather":
             return None
         found = awaitables(call, scope, project)
-        if at_least(found) < 2 or self._in_group(call, scope) or _cancels_itself(call, scope, project):
+        if at_least(found) < 2 or self._in_group(call, scope) or cancels_itself(call, scope, project):
             return None
         if are_done(call, scope, project):
             return None
@@ -211,48 +210,3 @@ def _what(found: list[Awaitable]) -> str:
     if all(names) and len(set(names)) == len(names) <= 3:
         return f"{', '.join(names[:-1])} or {names[-1]}"
     return f"one of these {len(found)} awaitables"
-
-
-# -- tasks that the function cancels itself ---------------------------------------------------------------------------
-
-
-def _cancels_itself(gather: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether the function has cancelled the tasks before, or does so when one of them fails."""
-    names = subjects(gather)
-    if not names:
-        return False
-    module = scope.module
-    places = {id(node) for node in (*_run_on_failure(gather, scope, project), *_run_before(gather, scope))}
-    return any(
-        id(ancestor) in places
-        for call in scope.calls
-        if cancels(call, names, scope)
-        for ancestor in module.ancestors(call)
-    )
-
-
-def _run_on_failure(gather: ast.Call, scope: Scope, project: Project) -> Iterator[ast.stmt]:
-    """The statements that run when the gather raises: of ``finally`` blocks and of handlers of more than endings."""
-    for around in tries_around(scope.module, gather):
-        yield from around.finalbody
-        for handler in around.handlers:
-            symbol = project.resolve(handler.type, scope) if handler.type is not None else None
-            if symbol is None or symbol.name not in _ENDINGS:
-                yield from handler.body
-
-
-def _run_before(gather: ast.Call, scope: Scope) -> Iterator[ast.stmt]:
-    """The statements before the gather in the blocks around it, but those that lead elsewhere."""
-    own = statement_of(scope.module, gather)
-    inside: list[ast.AST] = [own, *(parent for _, parent in within_function(scope.module, own))]
-    for parent in (*inside[1:], scope.node):
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(parent, field, None)
-            if isinstance(block, list):
-                position = next((i for i, statement in enumerate(block) if statement in inside), 0)
-                yield from (s for s in block[:position] if not _leaves(s))
-
-
-def _leaves(statement: ast.stmt) -> bool:
-    body = statement.body if isinstance(statement, ast.If) else []
-    return bool(body) and isinstance(body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
