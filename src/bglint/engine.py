@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
+from bglint.index.callers import last_name, words_in
 from bglint.index.context import statement_of
 from bglint.model import Finding, Fix, Level, Location, Span
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
@@ -61,6 +60,7 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
 
     A file that cannot be parsed gives one BGL000.
     """
+    project.trim()
     rules = matter(source, enabled_rules(settings), project)
     try:
         if not rules:
@@ -69,7 +69,8 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
         module = project.add(source.path, source.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
-    return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
+    with project.held_still():
+        return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
 
 
 _FUTURE = "from __future__ import nothing_that_exists\n"
@@ -130,16 +131,12 @@ def _findings(
 
 def word_rows(source: Source, words: Iterable[str]) -> list[int]:
     """The rows on which any of the words stands by itself."""
-    ordered = sorted(words)
-    if not ordered:
-        return []
-    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, ordered)) + r")\b")
-    text, row, at, rows = source.text, 1, 0, []
-    for match in pattern.finditer(text):
+    text, row, last, rows = source.text, 1, 0, []
+    for at, _ in sorted(words_in(text, words)):
         # Counting line ends between matches is cheaper than a table of them; \r alone is rare and counted apart.
-        between = text[at : match.start()]
+        between = text[last:at]
         row += between.count("\n") + (between.count("\r") - between.count("\r\n") if "\r" in between else 0)
-        at = match.start()
+        last = at
         rows.append(row)
     return rows
 

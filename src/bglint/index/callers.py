@@ -11,10 +11,11 @@ import ast
 import codecs
 import os
 import re
+import sys
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index.facts import Module, Scope
 
@@ -29,13 +30,45 @@ _SHOWN = bytes(
 _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
 _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
-_WORD = re.compile(r"\w+")
+_LISTED = re.compile(r"\w+|\*")
+_OPENING = re.compile(r"\s*\(")
+_WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
 
 
 def called_names(data: bytes) -> frozenset[bytes]:
     """The names that stand right before an opening parenthesis anywhere in a file: all it calls, and more."""
     return frozenset({part.rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")})
+
+
+class Owner(NamedTuple):
+    """A project class, by its file and names: what is left of it when its module is dropped."""
+
+    path: Path
+    full_name: str
+    name: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> Owner:
+        """The class of that scope."""
+        return cls(scope.module.path, scope.full_name, scope.name)
+
+
+class Place(NamedTuple):
+    """Where a project function is: its file, the class it is a method of, its own name, row and column."""
+
+    path: Path
+    owner: Owner | None
+    full_name: str
+    row: int
+    column: int
+
+    @classmethod
+    def of(cls, function: Scope) -> Place:
+        """The place of a function."""
+        owner = Owner.of(function.owner) if function.owner is not None else None
+        column = getattr(function.node, "col_offset", 0)
+        return cls(function.module.path, owner, function.full_name, function.row, column)
 
 
 class Callers:
@@ -50,7 +83,8 @@ class Callers:
         self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
         self._files: list[Path] | None = None
-        self._holding: dict[Scope, set[Path]] = {}
+        self._holding: dict[Owner, set[Path]] = {}
+        self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] | None = None
 
     @property
@@ -97,19 +131,21 @@ class Callers:
     def imported(self, path: Path) -> frozenset[str]:
         """The absolute names that a file's import statements name, remembered."""
         if path not in self._imported:
-            self._imported[path] = frozenset(imported_modules(self.data(path), self.project.package_of(path)))
+            names = imported_modules(self.data(path), self.project.package_of(path))
+            self._imported[path] = frozenset(map(sys.intern, names))
         return self._imported[path]
 
     def imports(self, path: Path, module: str) -> bool:
         """Whether a file imports ``module``, something from it, or a package above it by ``import package``."""
         if path not in self._prefixes:
-            self._prefixes[path] = frozenset(p for name in self.imported(path) for p in _prefixes(name))
+            self._prefixes[path] = frozenset(sys.intern(p) for name in self.imported(path) for p in _prefixes(name))
         return module in self._prefixes[path] or not self.imported(path).isdisjoint(_prefixes(module))
 
     def called(self, path: Path) -> frozenset[bytes]:
         """``called_names`` of a file, remembered."""
         if path not in self._called:
-            self._called[path] = called_names(self.data(path))
+            one = self._names.setdefault
+            self._called[path] = frozenset(one(name, name) for name in called_names(self.data(path)))
         return self._called[path]
 
     def files_calling(self, functions: Iterable[tuple[str, Scope]]) -> Iterator[tuple[Path, frozenset[str]]]:
@@ -118,9 +154,13 @@ class Callers:
         Such a file names the function before a parenthesis and imports its file somehow; for a method it also holds
         an object of its class by some name.
         """
-        by_place: dict[tuple[Path, Scope | None], set[str]] = {}
-        for name, function in functions:
-            by_place.setdefault((function.module.path, function.owner), set()).add(name)
+        yield from self.files_reaching((name, Place.of(function)) for name, function in functions)
+
+    def files_reaching(self, looks: Iterable[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
+        """``files_calling`` for functions of which only the places are kept."""
+        by_place: dict[tuple[Path, Owner | None], set[str]] = {}
+        for name, place in looks:
+            by_place.setdefault((place.path, place.owner), set()).add(name)
         wanted: dict[Path, set[str]] = {}
         for (defined, owner), names in by_place.items():
             encoded = {name: name.encode() for name in names}
@@ -132,12 +172,12 @@ class Callers:
         for path in sorted(wanted):
             yield path, frozenset(wanted[path])
 
-    def holding(self, owner: Scope) -> set[Path]:
+    def holding(self, owner: Owner) -> set[Path]:
         """The files that may hold an object of a project class."""
         from bglint.index.holders import holders
 
         if owner not in self._holding:
-            near = self.reaching(owner.module.path)
+            near = self.reaching(owner.path)
             self._holding[owner] = near  # what a question about itself gets meanwhile
             names = holders(self.project, self, frozenset({owner.full_name}), [owner.name], near)
             if names is not None:
@@ -147,9 +187,14 @@ class Callers:
 
     def mentions(self, path: Path, name: str) -> bool:
         """Whether a word stands in a file."""
-        content = self.data(path)
-        encoded = name.encode()
-        return encoded in content and re.search(rb"\b" + re.escape(encoded) + rb"\b", content) is not None
+        content, word = self.data(path), name.encode()
+        at = content.find(word)
+        while at >= 0:
+            end = at + len(word)
+            if content[end : end + 1] not in _WORD_BYTES and (not at or content[at - 1 : at] not in _WORD_BYTES):
+                return True
+            at = content.find(word, end)
+        return False
 
     def calls_of(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
         """The calls that look like calls of ``function``, with the scopes that make them."""
@@ -210,7 +255,7 @@ def imported_modules(content: bytes, package: str) -> Iterator[str]:
         if dots:
             above = package.split(".")[: len(package.split(".")) - len(dots) + 1]
             base = ".".join([*above, *([base] if base else [])])
-        for name in _WORD.findall(names.decode("utf-8", "replace")):
+        for name in _LISTED.findall(names.decode("utf-8", "replace")):
             yield f"{base}.{name}" if base else name
 
 
@@ -250,7 +295,7 @@ def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scop
 
 def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module on whose rows a name stands: those that call it, and those that may be given it."""
-    rows = rows_of(module.text, re.compile(rf"\b{re.escape(name)}\b"))
+    rows = rows_naming(module.text, [name])
     wanted = set(rows)
     return [
         (call, owner)
@@ -262,18 +307,35 @@ def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
 
 def rows_calling(text: str, names: frozenset[str]) -> list[int]:
     """The rows on which one of the names stands before an opening parenthesis, in order."""
-    return rows_of(text, re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\s*\("))
+    return rows_naming(text, names, _OPENING.match)
 
 
-def rows_of(text: str, pattern: re.Pattern[str]) -> list[int]:
-    """The rows on which a pattern matches, in order."""
+def rows_naming(text: str, names: Iterable[str], followed: Callable[[str, int], object] | None = None) -> list[int]:
+    """The rows on which one of the names stands as a word, in order; ``followed`` may refuse what stands after it."""
     rows: list[int] = []
-    row, at = 1, 0
-    for match in pattern.finditer(text):
-        row += text.count("\n", at, match.start())
-        at = match.start()
-        rows.append(row)
+    row, last = 1, 0
+    for at, end in sorted(words_in(text, names)):
+        if followed is None or followed(text, end):
+            row += text.count("\n", last, at)
+            last = at
+            rows.append(row)
     return rows
+
+
+def words_in(text: str, names: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Where the names stand as words, name by name. Much faster than one pattern of many alternatives."""
+    size = len(text)
+    for name in names:
+        at = text.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if (end == size or not _is_word(text[end])) and (not at or not _is_word(text[at - 1])):
+                yield at, end
+            at = text.find(name, end)
+
+
+def _is_word(character: str) -> bool:
+    return character == "_" or character.isalnum()
 
 
 def statements_at(module: Module, rows: list[int], *, headers: bool = False) -> Iterator[tuple[ast.stmt, Scope]]:

@@ -7,13 +7,12 @@ or attribute that holds an instance, or of a function that returns one. The name
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import Callers, rows_of, statements_at
+from bglint.index.callers import Callers, Owner, rows_naming, statements_at
 from bglint.index.facts import Binding, BindingKind, Module, Scope
 from bglint.index.symbols import Symbol
 
@@ -51,11 +50,16 @@ def holders(
         if len(found) > _TOO_MANY:
             return None
         following: dict[str, Holder] = {}
-        for path in sorted(set().union(*(holder.users & near for holder in fresh))):
+        for path in sorted(set().union(*(holder.users & near for holder in fresh)), key=str):
             names = [h.name for h in fresh if path in h.users and callers.mentions(path, h.name)]
+            project.trim()
             module = project.module_at(path) if names else None
-            for name, owner, is_function in _held(project, module, names, targets) if module is not None else ():
-                if name not in found:
+            held = {
+                (name, Owner.of(owner) if owner is not None else None, of)
+                for name, owner, of in _held(project, module, names, targets)
+            }
+            for name, owner, is_function in sorted(held, key=str):
+                if name not in found or not found[name].bound:  # also a word to start from that is bound to an object
                     holder = following.setdefault(name, Holder(name, is_function))
                     holder.bound.add(path)
                     holder.users |= callers.reaching(path) if owner is None else callers.holding(owner)
@@ -67,15 +71,16 @@ def holders(
 
 
 def _held(
-    project: Project, module: Module, names: list[str], targets: frozenset[str]
+    project: Project, module: Module | None, names: list[str], targets: frozenset[str]
 ) -> Iterator[tuple[str, Scope | None, bool]]:
     """What statements of a module that mention one of the names bind to such objects.
 
     Each with the class that it is a method or attribute of, and whether it is a function.
     """
+    if module is None:
+        return
     resolver = project.resolver
-    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, names)) + r")\b")
-    for statement, scope in statements_at(module, rows_of(module.text, pattern), headers=True):
+    for statement, scope in statements_at(module, rows_naming(module.text, names), headers=True):
         for name, binding in _bound_by(statement, scope):
             owner = scope if scope.is_class else None
             if binding.kind is BindingKind.FUNCTION and binding.scope is not None:

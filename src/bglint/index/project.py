@@ -6,7 +6,8 @@ import ast
 import gc
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Project:
     """All modules that questions can reach.
 
     ``roots`` are the folders imports start from. ``read`` gives a file's text, and raises for what cannot be read
-    or decoded; ``extra_blocking`` and the other options come from the configuration.
+    or decoded; ``extra_blocking`` and the other options come from the configuration. ``budget`` is how many characters
+    of source may be held as syntax trees, which take fifty times the room, before ``trim`` drops them.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Project:
         blocking: Mapping[str, str] | None = None,
         non_blocking: Iterable[str] = (),
         kinds: Iterable[str] = (),
+        budget: int = 4_000_000,
     ) -> None:
         self.roots = [os.path.abspath(root) for root in roots]
         self.read = read
@@ -51,6 +54,9 @@ class Project:
         self.extra_blocking = dict(blocking or {})
         self.non_blocking = frozenset(non_blocking)
         self.kinds = frozenset(kinds)
+        self.budget = budget
+        self._spent = 0
+        self._held_still = False
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[str, Module | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
@@ -119,6 +125,34 @@ class Project:
         if self.kinds:
             self.reach  # noqa: B018
 
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """While this lasts, nothing is dropped: somebody compares scopes."""
+        before, self._held_still = self._held_still, True
+        try:
+            yield
+        finally:
+            self._held_still = before
+
+    def spend(self, characters: int) -> None:
+        """Note source that was read into trees; ``add`` does so by itself."""
+        self._spent += characters
+
+    def trim(self) -> bool:
+        """Drop all modules, and what was concluded from them, where they have outgrown the budget.
+
+        They are read again when they are needed: answers do not change, but scopes from before are not those from
+        after. What is known of the project by name only (``callers``, ``reach``) stays. Returns whether it was so.
+        """
+        if self._held_still or self._spent <= self.budget:
+            return False
+        self._spent = 0
+        self._by_path.clear()
+        self._by_name.clear()
+        self.forget_answers()
+        gc.collect()
+        return True
+
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
         for name in ("resolver", "guards", "blocking", "endings", "request_path"):
@@ -146,6 +180,7 @@ class Project:
             if known.text == text:
                 return known
             self.forget_answers()
+        self._spent += len(text)
         module = parse(path, text, self.module_name(path))
         self._by_path[key] = module
         self._by_name[module.name] = module

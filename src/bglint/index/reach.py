@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
-from bglint.index.callers import Callers, calls_in, import_aliases
+from bglint.index.callers import Callers, Place, calls_in, import_aliases
 from bglint.index.facts import Scope
 from bglint.index.holders import holders
 from bglint.index.sinks import sinks_of
@@ -36,9 +39,13 @@ class Reach:
         self._sinks: dict[str, set[str]] = {}  # module → the sinks in it
         for name in sinks_of(self.kinds, project.extra_blocking):
             self._sinks.setdefault(_module_of(name), set()).add(name)
+        self._near = _near_modules(self._sinks)
+        self._brought: dict[Path, set[str]] = {}
+        # What a name that brings sinks along may be: a sink's, its class's, or its module's.
+        self._exports = {part for name in chain(self._sinks, *self._sinks.values()) for part in name.split(".")}
         self._direct: dict[Path, frozenset[str]] = {}
         self._callees: dict[Path, frozenset[str]] = {}
-        self._providers: list[tuple[re.Pattern[bytes], set[Path], str]] = []
+        self._providers: list[Provider] = []
         self._providers = self._find_providers()
         self._find()
 
@@ -46,8 +53,8 @@ class Reach:
         """What direct calls of sinks look like in a file, by the libraries it imports or holds objects of."""
         if path not in self._direct:
             content = self.callers.data(path)
-            modules = {m for m in self._sinks if m == "builtins" or self.callers.imports(path, m)}
-            modules |= {m for used, near, m in self._providers if path in near and used.search(content)}
+            modules = set(self._imported(path))
+            modules |= {p.module for p in self._providers if path in p.files and p.word in content and p.used(content)}
             self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
         return self._direct[path]
 
@@ -73,28 +80,36 @@ class Reach:
         return any(name.encode() in called for name in self.callees(path))
 
     def _find(self) -> None:
-        blocking = Blocking(self.project)
-        found: set[Scope] = set()
-        fresh = self._round(blocking, ((p, self.direct(p)) for p in self.callers.files), found)
+        found: set[Place] = set()
+        fresh = self._round(((p, self.direct(p)) for p in self.callers.files), found)
         while fresh:
-            looks = [(name, function) for function in fresh for name in self._looks(function)]
-            self.names |= {name for name, _ in looks}
-            fresh = self._round(blocking, self.callers.files_calling(looks), found)
+            self.names |= {name for name, _ in fresh}
+            fresh = self._round(self.callers.files_reaching(sorted(fresh, key=str)), found)
 
-    def _round(self, blocking: Blocking, files: Iterable[tuple[Path, frozenset[str]]], found: set[Scope]) -> set[Scope]:
-        """The sync functions, not found before, that call one of a file's names and by that a sink or a found one."""
-        fresh: set[Scope] = set()
+    def _round(self, files: Iterable[tuple[Path, frozenset[str]]], found: set[Place]) -> set[tuple[str, Place]]:
+        """The sync functions, not found before, that call one of a file's names and by that a sink or a found one.
+
+        Each by its place, once for every name under which it is called.
+        """
+        fresh: set[tuple[str, Place]] = set()
+        blocking = Blocking(self.project)
         for path, names in files:
+            if self.project.trim():
+                blocking = Blocking(self.project)
             called = self.callers.called(path)
             here = frozenset(name for name in names if name.encode() in called)
             module = self.project.module_at(path) if here else None
             for call, scope in calls_in(module, here) if module is not None else ():
-                if scope.is_function and not scope.is_async and scope not in found:
-                    reached = blocking.reached(call, scope)
-                    if reached in found or (isinstance(reached, Sink) and reached.kind in self.kinds):
-                        found.add(scope)
-                        fresh.add(scope)
+                if scope.is_function and not scope.is_async and (place := Place.of(scope)) not in found:
+                    if self._is_way(blocking.reached(call, scope), found):
+                        found.add(place)
+                        fresh.update((name, place) for name in self._looks(scope))
         return fresh
+
+    def _is_way(self, reached: Sink | Scope | None, found: set[Place]) -> bool:
+        if isinstance(reached, Sink):
+            return reached.kind in self.kinds
+        return reached is not None and Place.of(reached) in found
 
     def _looks(self, function: Scope) -> set[str]:
         """What calls of a function look like: its name, its class's for ``__init__``, and aliases of these."""
@@ -105,21 +120,104 @@ class Reach:
             names = {function.name} - {"<lambda>"}
         return names.union(*map(self.callers.aliases, names))
 
-    def _find_providers(self) -> list[tuple[re.Pattern[bytes], set[Path], str]]:
-        """How objects of libraries whose methods block are used, the files that can get at them, and the library."""
-        return [found for module, sinks in self._sinks.items() for found in self._providers_of(module, sinks)]
+    def _imported(self, path: Path) -> set[str]:
+        """The modules with sinks that a file imports, that come with what it imports, or that are handed on to it."""
+        if path not in self._brought:
+            self._brought[path] = found = {"builtins"} & self._sinks.keys()  # what a circle of imports gives meanwhile
+            for name in (*self.callers.imported(path), self.project.module_name(path)):
+                for prefix in _prefixes(name):
+                    found |= self._near.get(prefix, _NONE)
+                found |= self._near.get(f"{name}.*", _NONE)
+                found |= self._handed_on(name)
+        return self._brought[path]
 
-    def _providers_of(self, module: str, sinks: set[str]) -> Iterator[tuple[re.Pattern[bytes], set[Path], str]]:
-        classes = frozenset(c for name in sinks if (c := _class_of(name)))
-        shorts = frozenset(c.rpartition(".")[2] for c in classes)
-        near = [path for path in self.callers.files if self.callers.imports(path, module)]
-        held = holders(self.project, self.callers, classes, shorts, near) if near and shorts else None
-        called = "|".join(sorted({re.escape(name.rpartition(".")[2]) for name in sinks if not name.endswith("*")}))
-        # A function's result may get a name first; a variable or attribute is used where it is named.
-        use = {True: r"\s*\(", False: rf"\b[^\n]*\.(?:{called or '[a-z]'})\s*\("}
+    def _handed_on(self, name: str) -> set[str] | frozenset[str]:
+        """The modules with sinks that a project module hands on: by star, or under a name that a sink has."""
+        base, _, last = name.rpartition(".")
+        if last == "*" or last in self._exports:
+            path = self.project.find(base) if base else None
+            if path is not None:
+                return self._imported(path)
+        package = self.project.find(name)
+        if package is None or package.name != "__init__.py":
+            return _NONE
+        taken = self.callers.imported(package)
+        return {module for n in taken if n in self._sinks.get(module := _module_of(n), _NONE)}
+
+    def _find_providers(self) -> list[Provider]:
+        """The names under which the project holds objects of libraries whose methods block."""
+        near: dict[str, list[Path]] = {}
+        for path in self.callers.files:
+            for module in self._imported(path):
+                near.setdefault(module, []).append(path)
+        return [found for module in sorted(near) for found in self._providers_of(module, near[module])]
+
+    def _providers_of(self, module: str, near: list[Path]) -> Iterator[Provider]:
+        classes, words = _classes_and_makers(frozenset(c for name in self._sinks[module] if (c := _class_of(name))))
+        held = holders(self.project, self.callers, classes, words, near) if words else None
         for holder in (held or {}).values():
-            if holder.name not in shorts:
-                yield re.compile(rf"\b{holder.name}{use[holder.is_function]}".encode()), holder.users, module
+            if holder.bound:
+                yield Provider(module, holder.name.encode(), holder.is_function, holder.users)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A name under which the project holds objects of a ``module``, and the files in which it can mean that."""
+
+    module: str
+    word: bytes
+    is_function: bool
+    files: set[Path]
+
+    def used(self, content: bytes) -> bool:
+        """Whether a file uses the name: calls the function or hands it on (``Depends(get_db)``), names the variable."""
+        ending = rb"\s*[(,)]" if self.is_function else rb"\b"
+        return re.search(rb"(?<!\w)" + re.escape(self.word) + ending, content) is not None
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _prefixes(dotted: str) -> Iterator[str]:
+    while dotted:
+        yield dotted
+        dotted = dotted.rpartition(".")[0]
+
+
+def _near_modules(modules: Iterable[str]) -> dict[str, set[str]]:
+    """Import name → the modules with sinks that come with it; ``X.*`` for those below an imported ``X``.
+
+    ``import X.Y`` and ``from X.Y import …`` bring X.Y; ``import X`` lets code write ``X.Y``; and where a library is
+    also known by another name, or another one makes its objects, that name brings it too.
+    """
+    near: dict[str, set[str]] = {}
+    for module in modules:
+        near.setdefault(module, set()).add(module)
+        for prefix in _prefixes(module.rpartition(".")[0]):
+            near.setdefault(f"{prefix}.*", set()).add(module)
+    known = frozenset(near)
+    for other, name in (*data.load("types.toml")["canonical"].items(), *data.returns().items()):
+        for module in {name, _module_of(f"{name}.x")} & known:
+            if not module.endswith(".*"):
+                near.setdefault(_module_of(f"{other}.x") if name != module else other, set()).add(module)
+    return near
+
+
+@cache
+def _classes_and_makers(classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Classes, with those whose objects give objects of them; and the words that such objects are made with."""
+    found = set(classes)
+    words: set[str] = set()
+    size = -1
+    while size != len(found):
+        size = len(found)
+        for maker, made in data.returns().items():
+            if made in found:
+                owner = _class_of(maker)
+                found |= {owner} if owner is not None else set()
+                words |= {maker.rpartition(".")[2]} if owner is None else set()
+    shorts = (name.removesuffix("()").rpartition(".")[2] for name in found)
+    return frozenset(found), frozenset(words) | frozenset(shorts)
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:
@@ -134,12 +232,16 @@ def _module_of(name: str) -> str:
     """The module a sink is in: its name up to the first class, or without the function."""
     parts = name.split(".")[:-1]
     for position, part in enumerate(parts):
-        if part[:1].isupper() or part.endswith("()"):
-            parts = parts[:position]
-            break
+        if (part[:1].isupper() and position) or part.endswith("()") or part == "**":
+            return ".".join(parts[:position])
     return ".".join(parts)
 
 
 def _class_of(name: str) -> str | None:
-    base = name.rpartition(".")[0]
-    return base if base and data.is_class_name(base) else None
+    """The class, or maker of objects, whose method a sink is; None for a module's function."""
+    parts = name.split(".")[:-1]
+    for position in range(len(parts), 1, -1):
+        base = ".".join(parts[:position])
+        if base.endswith("()") or data.is_class_name(base):
+            return base
+    return None

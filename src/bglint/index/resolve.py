@@ -10,7 +10,6 @@ import ast
 import builtins
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bglint.index import data
@@ -27,6 +26,7 @@ _GROWERS = {"append", "add", "appendleft", "insert", "put", "put_nowait"}
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _NOTHING = object()
 _UNKNOWN = "?"
+_PATH = "pathlib.Path"
 _SUPER = "builtins.super"
 _TYPE_VARIABLES = ("typing.TypeVar", "typing_extensions.TypeVar")
 _AWAITABLES = frozenset(
@@ -51,6 +51,7 @@ class Resolver:
         self._known: dict[tuple[ast.AST, Scope], Symbol | None] = {}
         self._known_bindings: dict[Binding, Symbol | None] = {}
         self._orders: dict[Scope, tuple[Symbol, ...]] = {}
+        self._listed: dict[Module, frozenset[str] | None] = {}
         self._busy: set[object] = set()
         self._cuts = 0
         self._depth = 0
@@ -322,6 +323,8 @@ class Resolver:
             return None
         if provider.function is not None:
             return self.produced(provider.function)
+        if provider.scope is None:
+            return self.returned(provider)
         return provider.made() if provider.class_ is not None and not provider.instance else None
 
     def produced(self, function: Scope) -> Symbol | None:
@@ -575,7 +578,8 @@ class Resolver:
         key = ("*", module, name)
         if key in self._busy:
             return None
-        listed = _dunder_all(module)
+        listed = self._listed[module] if module in self._listed else _dunder_all(module)
+        self._listed[module] = listed
         if (listed is not None and name not in listed) or (listed is None and name.startswith("_")):
             return None
         self._busy.add(key)
@@ -696,6 +700,10 @@ class Resolver:
             return Symbol(PARTIAL, instance=True, item=self.resolve(node.args[0], scope))
         if called.name in data.FIELD_MAKERS:
             return self._field_value(node, scope)
+        product = argument(node, None, data.factories().get(called.name, ""))
+        if product is not None:
+            made = self.resolve(product, scope)
+            return replace(called, instance=True, item=made.made()) if made is not None else None
         return self.returned(called)
 
     def _field_value(self, node: ast.Call, scope: Scope) -> Symbol | None:
@@ -733,7 +741,10 @@ class Resolver:
         if called.instance:
             if called.name == PARTIAL:
                 return self.returned(called.item) if called.item is not None else None
-            return None
+            if called.name in data.factories() and (product := called.item or next(iter(called.arguments), None)):
+                return product
+            known = data.returns().get(f"{called.name}.__call__")
+            return Symbol(known, instance=True) if known is not None else None
         return self._external_result(called)
 
     def _external_result(self, called: Symbol) -> Symbol | None:
@@ -751,6 +762,8 @@ class Resolver:
             return Symbol(known, instance=True)
         if data.is_class_name(called.name):
             return called.made()
+        if base in data.fluent():
+            return Symbol(base, instance=True)
         return Symbol(f"{called.name}()", instance=True)
 
     def _function_result(self, function: Scope, base: Symbol | None) -> Symbol | None:
@@ -839,6 +852,8 @@ class Resolver:
         base = self.resolve(node.value, scope)
         if base is None:
             return None
+        if base.scope is None and (known := data.subscripted(base.name)) is not None:
+            return Symbol(known, instance=True)
         if not base.instance:
             if base.class_ is not None:
                 return replace(base, arguments=tuple(self.annotation(a, scope) for a in _elements(node.slice)))
@@ -895,6 +910,10 @@ class Resolver:
             return None
         return Symbol(f"builtins.{type(node.value).__name__}", instance=True)
 
+    def _joined_path(self, node: ast.BinOp, scope: Scope) -> Symbol | None:
+        left = self.resolve(node.left, scope) if isinstance(node.op, ast.Div) else None
+        return Symbol(_PATH, instance=True) if left is not None and left.name.startswith(_PATH) else None
+
     def _string(self, node: ast.JoinedStr, scope: Scope) -> Symbol | None:
         return Symbol("builtins.str", instance=True)
 
@@ -918,6 +937,7 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Resolver, Any, Scope], Symbol | Non
     ast.GeneratorExp: Resolver._comprehension,
     ast.DictComp: Resolver._dict_comprehension,
     ast.IfExp: Resolver._either,
+    ast.BinOp: Resolver._joined_path,
     ast.BoolOp: Resolver._or,
     ast.NamedExpr: Resolver._walrus,
     ast.Constant: Resolver._constant,
@@ -1031,7 +1051,6 @@ def _container_method(called: Symbol, base: str, method: str) -> Symbol | None:
     return called.item if method in ("pop", "popleft") else None
 
 
-@cache
 def _dunder_all(module: Module) -> frozenset[str] | None:
     """The names in a literal ``__all__``; None where there is none or it is computed."""
     if "__all__" not in module.text:
