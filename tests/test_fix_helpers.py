@@ -10,6 +10,7 @@ import inspect
 import logging
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -19,10 +20,24 @@ from hypothesis import strategies as st
 from starlette._utils import is_async_callable
 
 from bglint.fix.apply import apply_fixes
-from bglint.fix.helpers import BACKGROUND_TASKS_SET, GATHER_OR_CANCEL, GUARD, HelperPlan, helper
+from bglint.fix.helpers import (
+    BACKGROUND_TASKS_SET,
+    GATHER_AND_LOG,
+    GATHER_OR_CANCEL,
+    GUARD,
+    LOG_ERRORS,
+    HelperPlan,
+    helper,
+)
 from bglint.model import Applicability, Edit, Fix
 
-KINDS = {GUARD: "_guarded", BACKGROUND_TASKS_SET: "_keep_task", GATHER_OR_CANCEL: "_gather_or_cancel"}
+KINDS = {
+    GUARD: "_guarded",
+    BACKGROUND_TASKS_SET: "_keep_task",
+    GATHER_OR_CANCEL: "_gather_or_cancel",
+    GATHER_AND_LOG: "_gather_and_log",
+    LOG_ERRORS: "_log_errors",
+}
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -112,7 +127,7 @@ def test_all_helpers_fit_into_one_module() -> None:
     text = "from fastapi import FastAPI\n\napp = FastAPI()\n"
     for kind in KINDS:
         text = added(text, kind)
-    assert [plan(text, kind).edits for kind in KINDS] == [(), (), ()]
+    assert [plan(text, kind).edits for kind in KINDS] == [()] * len(KINDS)
     assert text.startswith(
         "import asyncio\nimport functools\nimport inspect\nimport logging\nfrom typing import Any\n\n"
         "from fastapi import FastAPI\n\n\n"
@@ -455,3 +470,48 @@ def test_the_first_error_is_the_one_that_is_raised_and_a_later_one_is_not_report
     asyncio.run(scenario())
     gc.collect()
     assert lost == []
+
+
+# -- what they log ------------------------------------------------------------------------------------------------
+
+
+async def broken() -> None:
+    raise ValueError("broken")
+
+
+async def one() -> int:
+    return 1
+
+
+def test_gathered_errors_are_logged_and_given_back(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> list[Any]:
+        results: list[Any] = await loaded(GATHER_AND_LOG)(one(), broken(), one())
+        return results
+
+    first, failed, last = asyncio.run(main())
+    assert (first, type(failed), last) == (1, ValueError, 1)
+    assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [failed]
+
+
+def test_a_failed_task_is_logged_and_a_cancelled_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    log_errors = loaded(LOG_ERRORS)
+
+    async def main() -> asyncio.Task[None]:
+        failing = log_errors(asyncio.create_task(broken()))
+        cancelled = log_errors(asyncio.create_task(asyncio.sleep(60)))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([failing, cancelled])
+        assert isinstance(failing, asyncio.Task)
+        return failing
+
+    error = asyncio.run(main()).exception()
+    assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [error]
+
+
+def test_a_failed_job_of_a_pool_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor() as pool:
+        failed = loaded(LOG_ERRORS)(pool.submit(int, "no number"))
+        fine = loaded(LOG_ERRORS)(pool.submit(int, "1"))
+    assert fine.result() == 1
+    assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [failed.exception()]

@@ -16,6 +16,8 @@ from bglint.model import Edit
 GUARD = "guard"
 BACKGROUND_TASKS_SET = "background-tasks-set"
 GATHER_OR_CANCEL = "gather-or-cancel"
+GATHER_AND_LOG = "gather-and-log"
+LOG_ERRORS = "log-errors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,41 @@ async def $_gather_or_cancel(*awaitables: $Any) -> list[$Any]:
         raise
 ''',
     ),
+    GATHER_AND_LOG: _Helper(
+        ("_gather_and_log",),
+        (Wanted("asyncio"), Wanted("logging"), _ANY),
+        '''\
+async def $_gather_and_log(*awaitables: $Any) -> list[$Any]:
+    """Gather results and exceptions, and log the exceptions."""
+    results = await $asyncio.gather(*awaitables, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            logger = $logging.getLogger(__name__)
+            logger.error("A gathered awaitable failed", exc_info=result)
+    return results
+''',
+    ),
+    LOG_ERRORS: _Helper(
+        ("_log_errors", "_log_error"),
+        (Wanted("logging"), _ANY),
+        '''\
+def $_log_errors(future: $Any) -> $Any:
+    """Give a task or future back that logs its error once it fails."""
+    future.add_done_callback($_log_error)
+    return future
+
+
+def $_log_error(future: $Any) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        logger = $logging.getLogger(__name__)
+        logger.error("Background work failed: %r", future, exc_info=error)
+''',
+    ),
 }
 
 
 def helper(tree: ast.Module, text: str, kind: str, *, avoid: Container[str], before: int | None = None) -> HelperPlan:
-    """Plan how a site can call the helper ``kind`` (GUARD, BACKGROUND_TASKS_SET or GATHER_OR_CANCEL).
+    """Plan how a site can call the helper ``kind`` (GUARD, LOG_ERRORS or another of the constants above).
 
     ``avoid`` holds the names that mean something else at the site, ``before`` is the row that the helper must
     stand above (the site's, if it runs at import time); by default that of the first function or class. Raises
