@@ -8,9 +8,11 @@ import ast
 import re
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bglint.index.background import QueuedWork
 from bglint.index.callers import mentions_in
 from bglint.index.facts import Scope
 from bglint.index.symbols import PARTIAL, Symbol
@@ -64,6 +66,11 @@ class RequestPath:
         self.project = project
         self._known: dict[Scope, bool] = {}
 
+    @cached_property
+    def queued(self) -> QueuedWork:
+        """What runs in background tasks."""
+        return QueuedWork(self.project)
+
     def includes(self, function: Scope) -> bool:
         """Whether a function is proven to run for requests. Unknown callers, and too many of them, prove nothing."""
         if function not in self._known:
@@ -104,20 +111,24 @@ class RequestPath:
         outer = function.parent
         if outer is not None and outer.is_function:
             yield outer  # what a function defines it also runs, as far as one can tell
+        for call, scope, is_call in self.references(function):
+            if not is_call and is_registrar(self.project.resolve(call.func, scope)):
+                yield None
+            yield from _function_at(scope)
+
+    def references(self, function: Scope) -> Iterator[tuple[ast.Call, Scope, bool]]:
+        """The calls of a function (True), and those that are given it (False), each with the scope it is made in."""
         callers = self.project.callers
         files = sorted(callers.reaching(function.module.path))
         for name in self._written_as(function, files):
             word = name.encode()
-            holding = [file for file in files if word in callers.data(file)]
-            for file in holding if len(holding) <= _MOST_FILES else ():
-                module = self.project.module_at(file)
+            for file in files:
+                module = self.project.module_at(file) if word in callers.data(file) else None
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
-                        yield from _function_at(scope)
+                        yield call, scope, True
                     elif any(self._is(given, scope, function, name) for given in _handed_over(call)):
-                        if is_registrar(self.project.resolve(call.func, scope)):
-                            yield None
-                        yield from _function_at(scope)
+                        yield call, scope, False
 
     def _written_as(self, function: Scope, files: list[Path]) -> list[str]:
         """What a call of the function, or a reference to it, looks like: its name, aliases, its class's instances."""
@@ -147,13 +158,19 @@ class RequestPath:
         return symbol.function is function
 
 
-def is_route(function: Scope, project: Project) -> bool:
-    """Whether a function's own decorators, or its class, make it an entry point of an application."""
+def registrations(function: Scope, project: Project) -> Iterator[Symbol]:
+    """The decorators of a function that register it with an application or router: ``fastapi.FastAPI.get``."""
     outer = function.parent or function
     for decorator in function.decorators:
         symbol = project.resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, outer)
         if symbol is not None and symbol.last in _ROUTE_DECORATORS and _is_of_app(symbol):
-            return True
+            yield symbol
+
+
+def is_route(function: Scope, project: Project) -> bool:
+    """Whether a function's own decorators, or its class, make it an entry point of an application."""
+    if any(True for _ in registrations(function, project)):
+        return True
     owner = function.owner
     if owner is None or function.name not in _HANDLER_METHODS:
         return False

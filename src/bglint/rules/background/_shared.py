@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
+from bglint.index.background import QUEUERS
+from bglint.index.background import queues as queues
+from bglint.rules.base import Rule
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from bglint.index.facts import Scope
-    from bglint.index.project import Project
-    from bglint.index.symbols import Symbol
+    from bglint.source import Source
 
-_TASKS = "starlette.background.BackgroundTasks"
-_TASK = "starlette.background.BackgroundTask"
-
-
-def queues(project: Project, call: ast.Call, scope: Scope) -> bool:
-    """Whether a call hands a callable to Starlette to run after the response."""
-    called = project.resolve(call.func, scope)
-    if called is None or called.instance:
-        return False
-    return called.name in (_TASK, f"{_TASKS}.add_task") or _hands_on(project, called)
+# Each starts with a literal, which the regular expression engine finds without trying every word of the file.
+_IMPORTED_AS = re.compile(r"BackgroundTask[ \t]+as[ \t]+(\w+)")
+_METHOD = re.compile(r"\.add_task\b(?![ \t]*\()")
+_BOUND_TO = re.compile(r"(\w+)[ \t]*=[ \t]*[\w.]+$")
 
 
-def _hands_on(project: Project, called: Symbol) -> bool:
-    """Whether a subclass's own ``add_task`` queues the callable as it is, by ``super().add_task(func, ...)``."""
-    function, owner = called.function, called.receiver
-    if function is None or owner is None or function.name != "add_task" or len(function.parameters) < 2:
-        return False
-    task = function.parameters[1].arg
-    if not any(base.name == _TASKS for base in project.resolver.mro(owner)):
-        return False
-    return any(
-        isinstance(inner.func, ast.Attribute)
-        and ast.unparse(inner.func) == "super().add_task"
-        and isinstance(given := where.argument(inner, 0, "func"), ast.Name)
-        and given.id == task
-        for inner in function.calls
-    )
+class QueueingRule(Rule):
+    """Judges the calls that queue a background task, one by one."""
+
+    triggers = QUEUERS
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The two names, and what this file calls them."""
+        text = source.text
+        imported = _IMPORTED_AS.findall(text)
+        before = (text[text.rfind("\n", 0, m.start()) + 1 : m.start()] for m in _METHOD.finditer(text))
+        bound = [match[1] for line in before if (match := _BOUND_TO.search(line))]
+        return self.triggers.union(imported, bound)
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """A call that queues a task."""
+        site = self.ctx.site(node)
+        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
+            self.ctx.candidate(node, site)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
+from bglint.index.background import task_of
 from bglint.index.facts import dotted_text
 from bglint.index.guards import Guard, Verdict
 from bglint.index.symbols import PARTIAL
 from bglint.model import Applicability, Finding, Frame, Level
-from bglint.rules.background._shared import Queue, queued_after, queues
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.background._shared import Queue, QueueingRule, queued_after, queues
+from bglint.rules.base import Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.index.symbols import Symbol
     from bglint.model import Edit
-    from bglint.source import Source
-
-# Each starts with a literal, which the regular expression engine finds without trying every word of the file.
-_IMPORTED_AS = re.compile(r"BackgroundTask[ \t]+as[ \t]+(\w+)")
-_METHOD = re.compile(r"\.add_task\b(?![ \t]*\()")
-_BOUND_TO = re.compile(r"(\w+)[ \t]*=[ \t]*[\w.]+$")
 
 
-class UnguardedBackgroundTask(Rule):
+class UnguardedBackgroundTask(QueueingRule):
     """An exception can leave a FastAPI or Starlette background task.
 
     ## What it does
@@ -86,25 +78,10 @@ class UnguardedBackgroundTask(Rule):
 
     code, name = "BGL101", "unguarded-background-task"
     level = Level.WARNING
-    triggers = frozenset({"add_task", "BackgroundTask"})
-
-    def words(self, source: Source) -> frozenset[str]:
-        """The two names, and what this file calls them."""
-        text = source.text
-        imported = _IMPORTED_AS.findall(text)
-        before = (text[text.rfind("\n", 0, m.start()) + 1 : m.start()] for m in _METHOD.finditer(text))
-        bound = [match[1] for line in before if (match := _BOUND_TO.search(line))]
-        return self.triggers.union(imported, bound)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues a task that lets exceptions out."""
         return self._verdict(call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that queues a task."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it: which callable, where it can raise, and what is skipped then."""
@@ -131,28 +108,16 @@ class UnguardedBackgroundTask(Rule):
         """The callable that a call queues and the verdict on it; None unless it is proven to be unguarded."""
         if not queues(self.ctx.project, call, scope):
             return None
-        task = self._task(call, scope)
+        task = task_of(self.ctx.project, call, scope)
         if task is None:
             return None
         verdict = self.ctx.project.guards.of_expression(task, scope)
         return (task, verdict) if verdict.guard is Guard.UNGUARDED else None
 
-    def _task(self, call: ast.Call, scope: Scope) -> ast.expr | None:
-        """What will be called: the first argument, or a later one where that only runs it, like ``to_thread``."""
-        guards = self.ctx.project.guards
-        position, task = 0, where.argument(call, 0, "func")
-        while task is not None and (run := guards.runs_argument(task, scope)) is not None:
-            position += 1 + run[0]
-            handed = where.argument(call, position, run[1])
-            if handed is None:
-                break
-            task = handed
-        return task
-
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Wrap the callable in a guard where it is queued."""
         assert isinstance(candidate.site, ast.Call)
-        task = self._task(candidate.site, candidate.scope)
+        task = task_of(project, candidate.site, candidate.scope)
         if task is None:
             return None
         guard = self._guard(candidate)
