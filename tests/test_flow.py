@@ -188,6 +188,7 @@ class TestLoopsThatEnd:
             "if x: continue\n    a()",
             "def g():\n        return 1",
             "if False: break",
+            "try:\n        a()\n    finally:\n        b()",
         ],
     )
     def test_no_way_out(self, body: str) -> None:

@@ -23,11 +23,15 @@ Catches: TypeAlias = Callable[["ast.ExceptHandler | ast.With | ast.AsyncWith", "
 
 @dataclass(slots=True, eq=False)
 class Point:
-    """A place in the graph; ``node`` is None for the ends, and where a ``finally`` lets an exception go on."""
+    """A place in the graph; ``node`` is None for the ends, and where a ``finally`` lets an exception go on.
+
+    ``chance`` there tells an exception that a statement may let out from one that a ``raise`` raises.
+    """
 
     node: ast.stmt | ast.ExceptHandler | None = None
     normal: list[Point] = field(default_factory=list)
     raised: list[Point] = field(default_factory=list)
+    chance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Flow:
     """The graph of one function's body. ``catches`` decides where exceptions go; see ``may_catch`` for the default."""
 
     def __init__(self, body: list[ast.stmt], catches: Catches | None = None) -> None:
-        self._catches = catches or may_catch
+        self.catches = catches or may_catch
         self._points: dict[ast.AST, list[Point]] = {}
         self.end = Point()
         self.escape = Point()
@@ -110,14 +114,20 @@ class Flow:
         return False
 
     def can_end(self, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
-        """Whether a loop can be left, other than by an exception that nobody raises on purpose."""
-        inside = set(nodes_of(loop.body)) | {loop}
-        reached = self.reach(self.points(loop), failing=False)
-        return any(point.node not in inside for point in reached if point.node is not None or point in self._ends)
-
-    @property
-    def _ends(self) -> tuple[Point, Point]:
-        return self.end, self.escape
+        """Whether a loop can be left: not counting exceptions that no ``raise`` raises and that it does not catch."""
+        inside = {*nodes_of(loop.body), loop}
+        pending, seen = self.points(loop)[:], set[Point]()
+        while pending:
+            point = pending.pop()
+            if point in seen:
+                continue
+            seen.add(point)
+            if point in (self.end, self.escape) or (point.node is not None and point.node not in inside):
+                return True
+            by_chance = point.chance if point.node is None else not isinstance(point.node, ast.Raise)
+            pending.extend(point.normal)
+            pending.extend(p for p in point.raised if not by_chance or p.node in inside or p.chance)
+        return False
 
     # -- making the graph, from the last statement to the first --------------------------------------------------
 
@@ -183,7 +193,7 @@ class Flow:
         """The exits of a ``with`` body: an exception ends there if the context manager swallows it."""
 
         def to_raise(what: ast.Raise | None) -> list[Point]:
-            caught = self._catches(node, what)
+            caught = self.catches(node, what)
             outside = [] if caught else exits.to_raise(what)
             return outside if caught is False else [*outside, following]
 
@@ -203,7 +213,7 @@ class Flow:
         def to_raise(what: ast.Raise | None) -> list[Point]:
             found: list[Point] = []
             for handler in node.handlers:
-                caught = self._catches(handler, what)
+                caught = self.catches(handler, what)
                 if caught is not False:
                     found.append(entered(handler))
                 if caught:
@@ -219,7 +229,7 @@ class Flow:
 
         def to_raise(what: ast.Raise | None) -> list[Point]:
             if what not in passing:
-                on = Point()
+                on = Point(chance=what is None)
                 passing[what] = [self._block(body, on, exits)]
                 on.raised = exits.to_raise(what)
             return passing[what]
@@ -242,6 +252,12 @@ def may_catch(catcher: Catcher, raised: ast.Raise | None) -> bool | None:
     if isinstance(catcher, ast.ExceptHandler):
         return True if catcher.type is None else None
     return False
+
+
+def surely_raises(body: list[ast.stmt]) -> bool:
+    """Whether statements that run always end in a ``raise`` of their own (or never end), whatever else fails."""
+    flow = Flow(body)
+    return flow.end not in flow.reach([flow.entry], failing=False)
 
 
 def nodes_of(body: Iterable[ast.stmt]) -> Iterator[ast.stmt | ast.ExceptHandler]:
