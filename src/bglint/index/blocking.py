@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.callers import last_name
-from bglint.index.context import argument, in_loop, is_awaited, is_consumed, is_settled, leaves_work_to_wait_for
+from bglint.index.context import (
+    argument,
+    in_loop,
+    is_awaited,
+    is_consumed,
+    is_settled,
+    leaves_work_to_wait_for,
+    used_through,
+)
 from bglint.index.facts import Scope
 from bglint.index.request_path import is_route
 from bglint.index.sinks import Names, is_lazy, is_non_blocking, known_kind, size_position, waits_on_leaving
@@ -64,12 +72,14 @@ class Blocking:
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
         """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
-        reached = self.reached(call, scope)
-        if isinstance(reached, Sink):
-            return BlockingPath(reached) if reached.kind == kind else None
-        if reached is None:
-            return None
-        return self.of_function(reached, kind)
+        for reached in self.runs(call, scope):
+            if not isinstance(reached, Sink):
+                path = self.of_function(reached, kind)
+            else:
+                path = BlockingPath(reached) if reached.kind == kind else None
+            if path is not None:
+                return path
+        return None
 
     def of_function(self, function: Scope, kind: str) -> BlockingPath | None:
         """Why a sync project function blocks when it is called; its steps start inside that function."""
@@ -107,9 +117,23 @@ class Blocking:
         for call in function.calls:
             if names is not None and last_name(call.func) not in names:
                 continue
-            reached = self.reached(call, function)
-            if reached is not None:
+            for reached in self.runs(call, function):
                 yield call, reached
+
+    def runs(self, call: ast.Call, scope: Scope) -> Iterator[Sink | Scope]:
+        """What runs where a call stands: what it reaches, and for an object that is entered or iterated over on the
+        spot the methods for that.
+        """
+        reached = self.reached(call, scope)
+        if reached is not None:
+            yield reached
+        names = used_through(scope.module, call)
+        made = self.project.resolve(call, scope) if names else None
+        if made is not None and made.class_ is not None and made.instance:
+            for name in names:
+                method = self.project.resolver.class_member(made, name)
+                if method is not None and method.function is not None and not method.function.is_async:
+                    yield method.function
 
     def reached(self, call: ast.Call, scope: Scope) -> Sink | Scope | None:
         """The sink a call is, or the sync project function that it runs."""
@@ -152,7 +176,7 @@ class Blocking:
     def _run_by(self, symbol: Symbol) -> Scope | None:
         """The function that runs when a symbol is called: itself, ``__init__`` or ``__call__``."""
         if symbol.class_ is not None:
-            for name in ("__call__",) if symbol.instance else ("__init__", "__post_init__"):
+            for name in ("__call__",) if symbol.instance else ("__init__", "__post_init__", "__new__"):
                 method = self.project.resolver.class_member(symbol, name)
                 if method is not None and method.function is not None:
                     return method.function

@@ -31,6 +31,10 @@ _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
 _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _LISTED = re.compile(r"\w+|\*")
+_ASSIGNED = re.compile(
+    rb"\n[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?"
+    rb"(?:\w+\.)*([A-Z]\w*(?=\()|\w+(?=[ \t]*[,)#\r\n]))"
+)
 _OPENING = re.compile(r"\s*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
@@ -38,7 +42,7 @@ _MOST_FILES = 20_000
 
 def called_names(data: bytes) -> frozenset[bytes]:
     """The names that stand right before an opening parenthesis anywhere in a file: all it calls, and more."""
-    return frozenset({part.rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")})
+    return frozenset({part.rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")} - {b""})
 
 
 class Owner(NamedTuple):
@@ -188,7 +192,7 @@ class Callers:
     def mentions(self, path: Path, name: str) -> bool:
         """Whether a word stands in a file."""
         content, word = self.data(path), name.encode()
-        at = content.find(word)
+        at = content.find(word) if word else -1
         while at >= 0:
             end = at + len(word)
             if content[end : end + 1] not in _WORD_BYTES and (not at or content[at - 1 : at] not in _WORD_BYTES):
@@ -204,12 +208,17 @@ class Callers:
                 yield from calls_in(module, names)
 
     def aliases(self, name: str) -> set[str]:
-        """The other names that imports anywhere in the project give to ``name`` (``from a import name as b``)."""
+        """The other names that imports and assignments anywhere in the project give to ``name``.
+
+        ``from a import name as b``, ``b = a.name``, ``self.b = partial(name, 1)``, and for a class ``b = Name()``.
+        """
         if self._aliases is None:
             self._aliases = {}
             for path in self.files:
                 for original, alias in import_aliases(self.data(path)):
                     self._aliases.setdefault(original, set()).add(alias)
+                for one, other in _ASSIGNED.findall(b"\n" + self.data(path)):
+                    self._aliases.setdefault(other.decode(), set()).add(one.decode())
         return self._aliases.get(name, set())
 
     def _find_files(self) -> set[Path]:
@@ -326,7 +335,7 @@ def words_in(text: str, names: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Where the names stand as words, name by name. Much faster than one pattern of many alternatives."""
     size = len(text)
     for name in names:
-        at = text.find(name)
+        at = text.find(name) if name else -1
         while at >= 0:
             end = at + len(name)
             if (end == size or not _is_word(text[end])) and (not at or not _is_word(text[at - 1])):
@@ -360,7 +369,9 @@ def statements_at(module: Module, rows: list[int], *, headers: bool = False) -> 
 
 
 def last_name(func: ast.expr) -> str:
-    """The last part of a called name; empty where the callee is no name."""
+    """The last part of a called name, that of ``f`` for ``f()()``; empty where the callee is no name."""
+    while isinstance(func, ast.Call):
+        func = func.func
     if isinstance(func, ast.Attribute):
         return func.attr
     return func.id if isinstance(func, ast.Name) else ""

@@ -157,6 +157,14 @@ def is_consumed(module: Module, node: ast.AST) -> bool:
     return isinstance(parent, (ast.withitem, ast.Starred, ast.YieldFrom))
 
 
+def used_through(module: Module, node: ast.AST) -> tuple[str, ...]:
+    """The methods that run because ``node`` is entered by a ``with``, or iterated over, on the spot."""
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.withitem):
+        return ("__enter__", "__exit__") if isinstance(module.parents.get(parent), ast.With) else ()
+    return ("__iter__", "__next__") if is_consumed(module, node) else ()
+
+
 def await_obstacle(module: Module, node: ast.AST, target: tuple[int, int]) -> str | None:
     """Why ``await`` cannot take the place of ``node`` in code for Python ``target``; None where it can."""
     inner: ast.AST = node

@@ -6,6 +6,7 @@ needs a closer look. It decides nothing else; every finding is proven by ``Block
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
-from bglint.index.callers import Callers, Place, calls_in, import_aliases
+from bglint.index.callers import Callers, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import holders
 from bglint.index.sinks import sinks_of
@@ -24,6 +25,10 @@ from bglint.index.sinks import sinks_of
 if TYPE_CHECKING:
     from bglint.index.project import Project
 
+# Methods that run where their class is called, or what it gives is used at once.
+_RUN_BY_CLASS = frozenset(
+    {"__call__", "__enter__", "__exit__", "__init__", "__iter__", "__new__", "__next__", "__post_init__"}
+)
 # `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
 _ASSIGNED = re.compile(rb"\b(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
 
@@ -41,6 +46,7 @@ class Reach:
             self._sinks.setdefault(_module_of(name), set()).add(name)
         self._near = _near_modules(self._sinks)
         self._brought: dict[Path, set[str]] = {}
+        self._takers: set[Path] = set()  # files to which other ones hand on sinks
         # What a name that brings sinks along may be: a sink's, its class's, or its module's.
         self._exports = {part for name in chain(self._sinks, *self._sinks.values()) for part in name.split(".")}
         self._direct: dict[Path, frozenset[str]] = {}
@@ -64,6 +70,8 @@ class Reach:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
         content = self.callers.data(path)
         aliases = {alias for name, alias in import_aliases(content) if name in names}
+        if path in self._takers:
+            aliases.update(*map(self.callers.aliases, names))
         wanted = {name.encode() for name in names}
         assigned = {alias.decode() for alias, name in _ASSIGNED.findall(content) if name in wanted}
         return frozenset(names | aliases | assigned)
@@ -101,23 +109,23 @@ class Reach:
             module = self.project.module_at(path) if here else None
             for call, scope in calls_in(module, here) if module is not None else ():
                 if scope.is_function and not scope.is_async and (place := Place.of(scope)) not in found:
-                    if self._is_way(blocking.reached(call, scope), found):
+                    if any(self._is_way(reached, found) for reached in blocking.runs(call, scope)):
                         found.add(place)
                         fresh.update((name, place) for name in self._looks(scope))
         return fresh
 
-    def _is_way(self, reached: Sink | Scope | None, found: set[Place]) -> bool:
-        if isinstance(reached, Sink):
-            return reached.kind in self.kinds
-        return reached is not None and Place.of(reached) in found
+    def _is_way(self, reached: Sink | Scope, found: set[Place]) -> bool:
+        return reached.kind in self.kinds if isinstance(reached, Sink) else Place.of(reached) in found
 
     def _looks(self, function: Scope) -> set[str]:
         """What calls of a function look like: its name, its class's for ``__init__``, and aliases of these."""
         owner = function.owner
-        if owner is not None and function.name in ("__init__", "__post_init__", "__new__", "__call__"):
+        if owner is not None and function.name in _RUN_BY_CLASS:
             names = {owner.name, *_subclass_names(owner)}
+        elif isinstance(function.node, ast.Lambda):
+            names = _assigned(function)
         else:
-            names = {function.name} - {"<lambda>"}
+            names = {function.name}
         return names.union(*map(self.callers.aliases, names))
 
     def _imported(self, path: Path) -> set[str]:
@@ -128,7 +136,9 @@ class Reach:
                 for prefix in _prefixes(name):
                     found |= self._near.get(prefix, _NONE)
                 found |= self._near.get(f"{name}.*", _NONE)
-                found |= self._handed_on(name)
+                if handed := self._handed_on(name):
+                    self._takers.add(path)
+                    found |= handed
         return self._brought[path]
 
     def _handed_on(self, name: str) -> set[str] | frozenset[str]:
@@ -218,6 +228,13 @@ def _classes_and_makers(classes: frozenset[str]) -> tuple[frozenset[str], frozen
                 words |= {maker.rpartition(".")[2]} if owner is None else set()
     shorts = (name.removesuffix("()").rpartition(".")[2] for name in found)
     return frozenset(found), frozenset(words) | frozenset(shorts)
+
+
+def _assigned(function: Scope) -> set[str]:
+    """The names that a lambda is bound to where it stands."""
+    statement = function.module.parents.get(function.node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return {last_name(target) for target in targets} - {""}
 
 
 def _subclass_names(owner: Scope) -> Iterator[str]:

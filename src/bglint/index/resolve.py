@@ -536,7 +536,10 @@ class Resolver:
             return replace(base, name=f"{base.name}.{name}", instance=False)
         if not base.instance and self.project.owns(base.name) and self.project.is_folder(base.name):
             return self.absolute(f"{base.name}.{name}")
-        return Symbol(data.canonical(f"{base.name}.{name}"))
+        dotted = f"{base.name}.{name}"
+        if not base.instance and self.project.find(dotted) is not None:  # below folders that hold no code themselves
+            return self.absolute(dotted)
+        return Symbol(data.canonical(dotted))
 
     def absolute(self, dotted: str) -> Symbol | None:
         """The symbol an absolute import of ``dotted`` gives: of the project where it has such a module."""
