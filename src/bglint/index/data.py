@@ -27,7 +27,6 @@ SEQUENCE_MAKERS = frozenset(
         "builtins.frozenset",
     }
 )
-_LOWERCASE_CLASSES = frozenset({"collections.deque", "collections.defaultdict", "builtins.dict", "builtins.set"})
 
 
 @cache
@@ -79,10 +78,31 @@ def mappings() -> frozenset[str]:
 
 
 @cache
+def fluent() -> frozenset[str]:
+    """Classes whose methods give the object itself, or one like it, unless something else is known of them."""
+    return frozenset(load("types.toml")["fluent"]["names"])
+
+
+def factories() -> dict[str, str]:
+    """Classes whose instances make objects when they are called → the argument that names another class for these."""
+    table: dict[str, str] = load("types.toml")["factories"]
+    return table
+
+
+@cache
+def subscripted(dotted: str) -> str | None:
+    """The class of what subscripting an outside object, or an attribute of one, gives."""
+    prefix = dotted
+    while prefix and (found := returns().get(f"{prefix}.__getitem__")) is None:
+        prefix = prefix.rpartition(".")[0]
+    return found if prefix else None
+
+
+@cache
 def is_class_name(dotted: str) -> bool:
-    """Whether an outside name reads as a class: CapWords in its last part, or one of a few exceptions."""
+    """Whether an outside name reads as a class: CapWords in its last part, or one of the listed exceptions."""
     last = dotted.rpartition(".")[2]
-    return dotted in _LOWERCASE_CLASSES or (last[:1].isupper() and not last.isupper()) or last == "UUID"
+    return (last[:1].isupper() and not last.isupper()) or dotted in load("types.toml")["classes"]["names"]
 
 
 def matches(dotted: str, names: frozenset[str]) -> bool:
