@@ -65,7 +65,7 @@ def programs(library: str, function: str) -> Iterator[tuple[str, str]]:
 
 def findings(texts: Sequence[str]) -> set[tuple[int, str]]:
     """Where and what the rules of the family report in programs written one below the other."""
-    options = Options(isolated=True, select=("BGL4",))
+    options = Options(isolated=True, select=tuple(KINDS.values()))
     found = api.lint_source("".join(texts), Path("example.py"), options=options)
     return {(finding.span.start.row, finding.code) for finding in found}
 

@@ -156,6 +156,8 @@ class Blocking:
         """Whether a call of a sink waits, as far as its arguments and surroundings tell."""
         if is_non_blocking(call, name) or (name == "time.sleep" and _is_short_nap(call, scope)):
             return False
+        if known_kind(name) == "loop":
+            return not _asks_for_loop(scope)
         if is_lazy(name):
             return is_consumed(scope.module, call)
         if waits_on_leaving(name):
@@ -222,6 +224,15 @@ def _is_short_nap(call: ast.Call, scope: Scope) -> bool:
 
 
 _NAP = 0.001
+
+
+def _asks_for_loop(scope: Scope) -> bool:
+    """Whether code that starts an event loop first asks whether one is running, or patches asyncio to allow two."""
+    asking = {"is_running"} if scope.is_async else {"_get_running_loop", "get_running_loop", "is_running"}
+    functions = (owner for owner in scope.walk_up() if owner.is_function)
+    return "nest_asyncio" in scope.module.text or any(
+        last_name(call.func) in asking for function in functions for call in function.calls
+    )
 
 
 def _moves(decorator: Scope) -> bool:
