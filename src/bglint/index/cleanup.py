@@ -1,0 +1,33 @@
+"""Cleaning up: code that runs when something ends, and does what it can."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from bglint.index.context import TRIES, within_function
+
+if TYPE_CHECKING:
+    from bglint.index.facts import Scope
+
+_WORDS = frozenset(
+    {
+        "aclose", "aexit", "atexit", "cancel", "cleanup", "clear", "close", "closed", "del", "destroy", "disconnect",
+        "dispose", "drain", "exit", "finish", "flush", "halt", "join", "kill", "quit", "release", "shutdown", "stop",
+        "teardown", "terminate", "unload", "uninstall",
+    }
+)  # fmt: skip
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+def is_cleanup(node: ast.AST, scope: Scope) -> bool:
+    """Whether code runs when something ends: in a function named so, in a ``finally``, behind a manager's ``yield``."""
+    named = (owner for owner in scope.walk_up() if owner.is_function)
+    if any(part.lower() in _WORDS for owner in named for part in _PARTS.findall(owner.name)):
+        return True
+    for child, parent in within_function(scope.module, node):
+        if isinstance(parent, TRIES) and child in parent.finalbody:  # type: ignore[attr-defined]
+            return True
+    row = getattr(node, "lineno", 0)
+    return len(scope.yields) == 1 and scope.yields[0].lineno < row and bool(scope.decorators)
