@@ -6,7 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING
 
-from bglint.index.flow import Catcher, Flow
+from bglint.index.flow import Catcher, Decides, Flow
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope
@@ -22,12 +22,12 @@ _KNOWN = {
     CANCELLED: frozenset({CANCELLED, _BASE}),
 }
 # The names under which CancelledError, and only that, is caught.
-_CANCELLED_NAMES = frozenset({CANCELLED, "anyio.get_cancelled_exc_class()", "concurrent.futures.CancelledError"})
+_CANCELLED_NAMES = frozenset({CANCELLED, "anyio.get_cancelled_exc_class()"})
 
 
-def flow_of(function: Scope, project: Project) -> Flow:
+def flow_of(function: Scope, project: Project, decides: Decides | None = None) -> Flow:
     """The control flow of a project function, exceptions led by their types."""
-    return Flow(function.body, Catching(project, function))
+    return Flow(function.body, Catching(project, function), decides)
 
 
 class Catching:
@@ -87,23 +87,24 @@ def caught_types(catcher: Catcher, scope: Scope, project: Project) -> frozenset[
     Empty for any other ``with``.
     """
     if isinstance(catcher, ast.ExceptHandler):
-        return frozenset({_BASE}) if catcher.type is None else _named(catcher.type, scope, project)
+        return frozenset({_BASE}) if catcher.type is None else named_types(catcher.type, scope, project)
     found: frozenset[str] = frozenset()
     for item in catcher.items:
         if isinstance(item.context_expr, ast.Call):
             called = project.resolve(item.context_expr.func, scope)
             if called is not None and called.name in ("contextlib.suppress", "anyio.suppress"):
                 for kind in item.context_expr.args:
-                    names = _named(kind, scope, project)
+                    names = named_types(kind, scope, project)
                     if names is None:
                         return None
                     found |= names
     return found
 
 
-def _named(node: ast.expr, scope: Scope, project: Project) -> frozenset[str] | None:
+def named_types(node: ast.expr, scope: Scope, project: Project) -> frozenset[str] | None:
+    """The names of the classes in an ``except`` clause or an ``isinstance``; None where one is unknown."""
     if isinstance(node, (ast.Tuple, ast.List)):
-        inner = [_named(element, scope, project) for element in node.elts]
+        inner = [named_types(element, scope, project) for element in node.elts]
         return None if None in inner else frozenset().union(*(names for names in inner if names is not None))
     symbol = project.resolve(node.value if isinstance(node, ast.Starred) else node, scope)
     if symbol is not None and symbol.instance and symbol.item is not None:

@@ -19,6 +19,8 @@ Catcher: TypeAlias = "ast.ExceptHandler | ast.With | ast.AsyncWith"
 # Does this clause (or context manager) catch what a ``raise`` raises; None as the second argument stands for any
 # ordinary exception that a statement lets out. None as the answer means perhaps.
 Catches: TypeAlias = Callable[["ast.ExceptHandler | ast.With | ast.AsyncWith", "ast.Raise | None"], "bool | None"]
+# What the condition of an ``if`` or ``while`` surely is; None where it may be either.
+Decides: TypeAlias = Callable[[ast.expr], "bool | None"]
 
 
 @dataclass(slots=True, eq=False)
@@ -45,10 +47,14 @@ class _Exits:
 
 
 class Flow:
-    """The graph of one function's body. ``catches`` decides where exceptions go; see ``may_catch`` for the default."""
+    """The graph of one function's body. ``catches`` decides where exceptions go, ``decides`` which branches are dead.
 
-    def __init__(self, body: list[ast.stmt], catches: Catches | None = None) -> None:
+    Without them ``may_catch`` and ``truth`` do.
+    """
+
+    def __init__(self, body: list[ast.stmt], catches: Catches | None = None, decides: Decides | None = None) -> None:
         self.catches = catches or may_catch
+        self.decides = decides or truth
         self._points: dict[ast.AST, list[Point]] = {}
         self.end = Point()
         self.escape = Point()
@@ -173,13 +179,13 @@ class Flow:
         return point
 
     def _branches(self, node: ast.If, following: Point, exits: _Exits) -> list[Point]:
-        always = truth(node.test)
+        always = self.decides(node.test)
         found = [] if always is False else [self._block(node.body, following, exits)]
         return found if always else [*found, self._block(node.orelse, following, exits)]
 
     def _loop(self, node: ast.While | ast.For | ast.AsyncFor, following: Point, exits: _Exits) -> Point:
         point = self._new(node)
-        always = truth(node.test) if isinstance(node, ast.While) else None
+        always = self.decides(node.test) if isinstance(node, ast.While) else None
         if not isinstance(node, ast.While) or _may_raise(node):
             point.raised = exits.to_raise(None)
         inside = _Exits(lambda: following, lambda: point, exits.to_return, exits.to_raise)
