@@ -131,6 +131,9 @@ class Session:
         """
         self.restart()
         self.note(files)
+        if sum(_size(path) for path in files) <= _SMALL_PROJECT:
+            for project in self._projects.values():
+                project.budget = _SMALL_PROJECT
         jobs = suitable(files) if jobs is None else jobs
         if jobs > 1:
             # Worked out once, before the processes part.
@@ -174,6 +177,17 @@ class Session:
                 Span(place, place),
             )
         ]
+
+
+# Bytes of source: what is held as syntax trees from beginning to end rather than read several times.
+_SMALL_PROJECT = 9_000_000
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _kept(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:

@@ -20,8 +20,11 @@ from bglint.index.context import (
     in_loop,
     is_awaited,
     is_consumed,
+    is_fresh,
     is_settled,
     leaves_work_to_wait_for,
+    runs_without_loop,
+    statement_of,
     used_through,
 )
 from bglint.index.facts import Scope
@@ -69,10 +72,13 @@ class Blocking:
         self._paths: dict[Scope, dict[str, BlockingPath]] = {}
         self._extra = Names(project.extra_blocking)
         self._in_place: dict[Scope, bool] = {}
+        self._run: dict[ast.Call, tuple[Sink | Scope, ...]] = {}
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
         """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
-        for reached in self.runs(call, scope):
+        if call not in self._run:
+            self._run[call] = tuple(self.runs(call, scope))  # one answer for the rules of all kinds
+        for reached in self._run[call]:
             if not isinstance(reached, Sink):
                 path = self.of_function(reached, kind)
             else:
@@ -158,6 +164,10 @@ class Blocking:
             return False
         if known_kind(name) == "loop":
             return not _asks_for_loop(scope)
+        if runs_without_loop(scope.module, call):
+            return False
+        if name.endswith(".acquire") and isinstance(call.func, ast.Attribute):
+            return not is_fresh(scope.module, call.func.value, statement_of(scope.module, call))
         if is_lazy(name):
             return is_consumed(scope.module, call)
         if waits_on_leaving(name):
