@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name, words_in
-from bglint.index.context import statement_of
+from bglint.index.context import statement_of, statements_within
 from bglint.model import Finding, Fix, Level, Location, Span
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
@@ -163,13 +163,12 @@ def _wanted(
                 if rule not in hits.get(statement, ()) and rule.matches(call, scope):
                     hits.setdefault(statement, []).append(rule)
     kinds = {rule: rule.statements for rule in open_rules if rule.statements}
-    for node in ast.walk(unit.statement) if kinds else ():
-        if isinstance(node, ast.stmt):
-            for rule, wanted in kinds.items():
-                if isinstance(node, wanted) and rule.matches_statement(node, module.scope_of(node)):
-                    whole.add(node)
-                    if rule not in hits.setdefault(node, []):
-                        hits[node].append(rule)
+    for node in statements_within(unit.statement) if kinds else ():
+        for rule, wanted in kinds.items():
+            if isinstance(node, wanted) and rule.matches_statement(node, module.scope_of(node)):
+                whole.add(node)
+                if rule not in hits.setdefault(node, []):
+                    hits[node].append(rule)
     for statement in sorted(hits, key=lambda node: (node.lineno, node.col_offset)):
         yield Piece(statement, statement in whole), hits[statement]
 

@@ -20,6 +20,19 @@ def statement_of(module: Module, node: ast.AST) -> ast.stmt:
     return next(a for a in module.ancestors(node) if isinstance(a, ast.stmt))
 
 
+def statements_within(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """A statement and all statements in it, those of nested functions and classes too, in no special order."""
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if type(inner) is list:
+                pending.extend(inner)
+
+
 def within_function(module: Module, node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     """(child, parent) pairs upwards from ``node``, ending at the innermost function, lambda or class."""
     child = node
@@ -281,3 +294,43 @@ def _waits_for(statement: ast.stmt, text: str) -> bool:
             dotted_text(n) == text for n in ast.walk(statement.value) if isinstance(n, (ast.Name, ast.Attribute))
         )
     return False
+
+
+def runs_without_loop(module: Module, node: ast.AST) -> bool:
+    """Whether ``node`` only runs where no event loop does: in ``except RuntimeError`` after ``get_running_loop()``, or
+    in the branch of a condition that found none.
+    """
+    for child, parent in within_function(module, node):
+        if isinstance(parent, ast.ExceptHandler):
+            statement = module.parents.get(parent)
+            caught = ast.walk(parent.type) if parent.type is not None else ()
+            is_for_it = any(isinstance(n, ast.Name) and n.id == "RuntimeError" for n in caught)
+            if is_for_it and any(_asks_for_loop(n) for s in getattr(statement, "body", ()) for n in ast.walk(s)):
+                return True
+        elif isinstance(parent, (ast.If, ast.IfExp)) and any(map(_asks_for_loop, ast.walk(parent.test))):
+            without = parent.body if _is_negative(parent.test) else parent.orelse
+            if child is without or (isinstance(without, list) and child in without):
+                return True
+    return False
+
+
+def _asks_for_loop(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = dotted_text(node.func).rpartition(".")[2]
+    return name.endswith("running_loop") or name in ("get_event_loop", "is_running", "in_async_context")
+
+
+def _is_negative(test: ast.expr) -> bool:
+    if isinstance(test, ast.Compare):
+        return isinstance(test.ops[0], (ast.Is, ast.Eq))
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+
+
+def is_fresh(module: Module, node: ast.expr, statement: ast.stmt) -> bool:
+    """Whether a name is bound to a new object by the statement right before ``statement``."""
+    block = _before(module.parents[statement], statement)
+    made = block[-1] if block else None
+    if not isinstance(made, ast.Assign) or not isinstance(made.value, ast.Call):
+        return False
+    return bool(dotted_text(node)) and dotted_text(node) in map(dotted_text, made.targets)
