@@ -51,7 +51,8 @@ def on_instance(name: str) -> str | None:
     top = parts[position].removesuffix("()")
     size = "5" if size_position(name) is not None else ""
     method = ".".join(parts[position + 1 :])
-    return f"    from {'.'.join(parts[:position])} import {top}\n    made = {top}({size})\n    made.{method}(1)\n"
+    made = f"    made = {top}({size})\n    pass\n"  # a lock that was made right before is free
+    return f"    from {'.'.join(parts[:position])} import {top}\n{made}    made.{method}(1)\n"
 
 
 def programs(library: str, function: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -102,7 +102,7 @@ class Reach:
         fresh: set[tuple[str, Place]] = set()
         blocking = Blocking(self.project)
         for path, names in files:
-            if self.project.trim():
+            if self.project.trim(rounds=3):
                 blocking = Blocking(self.project)
             called = self.callers.called(path)
             here = frozenset(name for name in names if name.encode() in called)
@@ -133,9 +133,10 @@ class Reach:
         if path not in self._brought:
             self._brought[path] = found = {"builtins"} & self._sinks.keys()  # what a circle of imports gives meanwhile
             for name in (*self.callers.imported(path), self.project.module_name(path)):
-                for prefix in _prefixes(name):
-                    found |= self._near.get(prefix, _NONE)
-                found |= self._near.get(f"{name}.*", _NONE)
+                for spelling in {name, data.canonical(name)}:
+                    found |= self._near.get(spelling.removesuffix(".*"), _NONE)
+                    for prefix in _prefixes(spelling):
+                        found |= self._near.get(f"{prefix}.*", _NONE)
                 if handed := self._handed_on(name):
                     self._takers.add(path)
                     found |= handed
@@ -194,23 +195,26 @@ def _prefixes(dotted: str) -> Iterator[str]:
         dotted = dotted.rpartition(".")[0]
 
 
-def _near_modules(modules: Iterable[str]) -> dict[str, set[str]]:
-    """Import name → the modules with sinks that come with it; ``X.*`` for those below an imported ``X``.
+def _near_modules(sinks: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Imported name → the modules whose sinks it leads to; ``X.*`` where every name below X does.
 
-    ``import X.Y`` and ``from X.Y import …`` bring X.Y; ``import X`` lets code write ``X.Y``; and where a library is
-    also known by another name, or another one makes its objects, that name brings it too.
+    A name leads to a sink where the sink, its class, or what makes objects of that class stands at or below it.
     """
     near: dict[str, set[str]] = {}
-    for module in modules:
-        near.setdefault(module, set()).add(module)
-        for prefix in _prefixes(module.rpartition(".")[0]):
-            near.setdefault(f"{prefix}.*", set()).add(module)
-    known = frozenset(near)
-    for other, name in (*data.load("types.toml")["canonical"].items(), *data.returns().items()):
-        for module in {name, _module_of(f"{name}.x")} & known:
-            if not module.endswith(".*"):
-                near.setdefault(_module_of(f"{other}.x") if name != module else other, set()).add(module)
+    for module, names in sinks.items():
+        classes = frozenset(c for name in names if (c := _class_of(name)))
+        for name in (*names, *classes, *_makers(_classes_and_makers(classes)[0])):
+            base, *below = re.split(r"\.\*+(?:\.|$)", name, maxsplit=1)
+            if below:
+                near.setdefault(f"{base}.*", set()).add(module)
+            for prefix in _prefixes(base.partition("()")[0]):
+                near.setdefault(prefix, set()).add(module)
     return near
+
+
+def _makers(classes: frozenset[str]) -> Iterator[str]:
+    """The functions and methods that give objects of some classes."""
+    yield from (maker for maker, made in data.returns().items() if made in classes)
 
 
 @cache
