@@ -14,6 +14,7 @@ from bglint.index.guards import Guard
 from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.threads._jobs import SUBMITS, is_submit, submitted_callable
 from bglint.rules.threads._shared import Place, deeper, expression_refusal, logger_at, place_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 _RESULT = "concurrent.futures.Future.result"
-_SUBMITS = frozenset(
-    f"concurrent.futures.{executor}.submit"
-    for executor in ("Executor", "InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
-)
 _CHECKS = frozenset({"done", "exception"})
 _CATCHING = frozenset({"contextlib.suppress", "pytest.raises"})
 _CATCHING_METHODS = frozenset({"assertRaises", "assertRaisesRegex"})
@@ -182,7 +179,7 @@ class BareFutureResult(Rule):
         if last_name(call.func) in _KEEPERS or is_logger_call(call):
             return True
         symbol = self.ctx.project.resolve(call.func, scope)
-        return symbol is not None and symbol.name in (_SHOWERS | _SUBMITS)
+        return symbol is not None and symbol.name in (_SHOWERS | SUBMITS)
 
     def _wrapped(self, statement: ast.stmt, place: Place, handler: list[str]) -> Edit:
         unit, body = place.unit, deeper(statement, place)
@@ -237,7 +234,7 @@ def is_straight_after_submit(project: Project, call: ast.Call, scope: Scope) -> 
     assert isinstance(call.func, ast.Attribute)
     receiver = call.func.value
     if isinstance(receiver, ast.Call):
-        return _is_submit(project, receiver, scope)
+        return is_submit(project, receiver, scope)
     if not isinstance(receiver, ast.Name):
         return False
     bindings = [b for b in scope.names.bindings.get(receiver.id, ()) if _place(b.node) < _place(call)]
@@ -249,19 +246,12 @@ def is_straight_after_submit(project: Project, call: ast.Call, scope: Scope) -> 
         if not isinstance(value, (ast.Tuple, ast.List)) or position >= len(value.elts):
             return False
         value = value.elts[position]
-    if not isinstance(value, ast.Call) or not _is_submit(project, value, scope):
+    if not isinstance(value, ast.Call) or not is_submit(project, value, scope):
         return False
     own = {where.statement_of(scope.module, c) for c in scope.calls if last_name(c.func) in ("result", "submit")}
     end = (made.node.end_lineno, made.node.end_col_offset)  # type: ignore[attr-defined]
     between = (c for c in scope.calls if end < _place(c) < _place(call))
     return all(where.statement_of(scope.module, c) in own for c in between)
-
-
-def _is_submit(project: Project, node: ast.Call, scope: Scope) -> bool:
-    if last_name(node.func) != "submit":
-        return False
-    symbol = project.resolve(node.func, scope)
-    return symbol is not None and symbol.name in _SUBMITS
 
 
 def _place(node: ast.AST) -> tuple[int, int]:
@@ -301,18 +291,9 @@ def _binds(loop: ast.For | ast.AsyncFor | ast.While, names: set[str], scope: Sco
 def submitted_to(project: Project, receiver: ast.expr, scope: Scope) -> list[tuple[ast.expr, Scope]]:
     """The callables whose results a future can hold; empty where that is not known."""
     made = origins(project, receiver, scope) or ()
-    callables = [(_callable(project, o.call, o.scope), o) for o in made if _is_submit(project, o.call, o.scope)]
+    callables = [(submitted_callable(project, o.call, o.scope), o) for o in made if is_submit(project, o.call, o.scope)]
     known = [(node, origin.scope) for node, origin in callables if node is not None]
     return known if len(known) == len(made) else []
-
-
-def _callable(project: Project, submit: ast.Call, scope: Scope) -> ast.expr | None:
-    """What a ``submit`` call runs; ``context.run`` is looked through."""
-    given = where.argument(submit, 0, "fn")
-    symbol = project.resolve(given, scope) if isinstance(given, ast.Attribute) and given.attr == "run" else None
-    if symbol is not None and symbol.name == "contextvars.Context.run":
-        return where.argument(submit, 1, "")
-    return given
 
 
 def job_name(submitted: list[tuple[ast.expr, Scope]]) -> str | None:

@@ -6,12 +6,11 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index import context as where
-from bglint.index.callers import last_name
 from bglint.index.facts import Scope, dotted_text
 from bglint.index.origins import origins
-from bglint.index.symbols import PARTIAL, Symbol
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.threads._jobs import run_by
 from bglint.rules.threads._shared import Place, expression_refusal, logger_at, place_of
 
 if TYPE_CHECKING:
@@ -26,12 +25,6 @@ _QUEUES = frozenset(
 )
 _STOPS = frozenset({"threading.Event.set", "multiprocessing.Event.set"})
 _KILLS = frozenset({"multiprocessing.Process.kill", "multiprocessing.Process.terminate"})
-# The callable that a constructor runs: position and keyword.
-_TARGETS = {
-    "threading.Thread": (1, "target"),
-    "threading.Timer": (1, "function"),
-    "multiprocessing.Process": (1, "target"),
-}
 
 
 class _Work(NamedTuple):
@@ -218,36 +211,12 @@ def joined_kind(project: Project, call: ast.Call, scope: Scope) -> str | None:
 def worked_by(project: Project, receiver: ast.expr, scope: Scope) -> _Work:
     """What the joined thread or process runs, and whether all that it can be is proven to end."""
     made = origins(project, receiver, scope)
-    runs = [_run_by(project, origin.call, origin.scope) for origin in made or ()]
+    runs = [run_by(project, origin.call, origin.scope) for origin in made or ()]
     functions = [run.function if run is not None else None for run in runs]
     names = {function.name for function in functions if function is not None}
     name = f"{names.pop()}()" if len(names) == 1 and None not in functions else None
     ends = bool(functions) and all(f is not None and project.endings.ends(f) for f in functions)
     return _Work(name if name != "<lambda>()" else None, ends)
-
-
-def _run_by(project: Project, call: ast.Call, scope: Scope) -> Symbol | None:
-    """What a thread or process made by ``call`` runs: its target, or the ``run`` of its class."""
-    made = project.resolve(call.func, scope)
-    if made is None or made.class_ is None:
-        return _target(project, call, scope, made.name) if made is not None else None
-    run = project.resolver.class_member(made.made(), "run")
-    if run is not None and run.function is not None:
-        return run
-    base = next((s.name for s in project.resolver.mro(made.class_) if s.class_ is None), "")
-    init = project.resolver.class_member(made.made(), "__init__")
-    if init is None or init.function is None:
-        return _target(project, call, scope, base)
-    passed_on = [c for c in init.function.calls if last_name(c.func) == "__init__"]
-    return _target(project, passed_on[0], init.function, base) if len(passed_on) == 1 else None
-
-
-def _target(project: Project, call: ast.Call, scope: Scope, maker: str) -> Symbol | None:
-    """The callable that is given to the constructor of ``maker``."""
-    place = _TARGETS.get(maker)
-    target = where.argument(call, *place) if place is not None else None
-    symbol = project.resolve(target, scope) if target is not None else None
-    return symbol.item if symbol is not None and symbol.name == PARTIAL else symbol
 
 
 def is_told_to_stop(project: Project, call: ast.Call, scope: Scope) -> bool:

@@ -1,0 +1,66 @@
+"""What threads, processes and pools are given to run."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from bglint.index import context as where
+from bglint.index.callers import last_name
+from bglint.index.facts import Scope
+from bglint.index.symbols import PARTIAL, Symbol
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+SUBMITS = frozenset(
+    f"concurrent.futures.{executor}.submit"
+    for executor in ("Executor", "InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
+)
+# The callable that a constructor runs: position and keyword.
+_TARGETS = {
+    "threading.Thread": (1, "target"),
+    "threading.Timer": (1, "function"),
+    "multiprocessing.Process": (1, "target"),
+}
+
+
+def is_submit(project: Project, node: ast.Call, scope: Scope) -> bool:
+    """Whether a call submits a job to a pool."""
+    if last_name(node.func) != "submit":
+        return False
+    symbol = project.resolve(node.func, scope)
+    return symbol is not None and symbol.name in SUBMITS
+
+
+def submitted_callable(project: Project, submit: ast.Call, scope: Scope) -> ast.expr | None:
+    """What a ``submit`` call runs; ``context.run`` is looked through."""
+    given = where.argument(submit, 0, "fn")
+    symbol = project.resolve(given, scope) if isinstance(given, ast.Attribute) and given.attr == "run" else None
+    if symbol is not None and symbol.name == "contextvars.Context.run":
+        return where.argument(submit, 1, "")
+    return given
+
+
+def run_by(project: Project, call: ast.Call, scope: Scope) -> Symbol | None:
+    """What a thread or process made by ``call`` runs: its target, or the ``run`` of its class."""
+    made = project.resolve(call.func, scope)
+    if made is None or made.class_ is None:
+        return _target(project, call, scope, made.name) if made is not None else None
+    run = project.resolver.class_member(made.made(), "run")
+    if run is not None and run.function is not None:
+        return run
+    base = next((s.name for s in project.resolver.mro(made.class_) if s.class_ is None), "")
+    init = project.resolver.class_member(made.made(), "__init__")
+    if init is None or init.function is None:
+        return _target(project, call, scope, base)
+    passed_on = [c for c in init.function.calls if last_name(c.func) == "__init__"]
+    return _target(project, passed_on[0], init.function, base) if len(passed_on) == 1 else None
+
+
+def _target(project: Project, call: ast.Call, scope: Scope, maker: str) -> Symbol | None:
+    """The callable that is given to the constructor of ``maker``."""
+    place = _TARGETS.get(maker)
+    target = where.argument(call, *place) if place is not None else None
+    symbol = project.resolve(target, scope) if target is not None else None
+    return symbol.item if symbol is not None and symbol.name == PARTIAL else symbol
