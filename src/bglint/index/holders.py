@@ -52,7 +52,7 @@ def holders(
         following: dict[str, Holder] = {}
         for path in sorted(set().union(*(holder.users & near for holder in fresh)), key=str):
             names = [h.name for h in fresh if path in h.users and callers.mentions(path, h.name)]
-            project.trim()
+            project.trim(rounds=3)
             module = project.module_at(path) if names else None
             held = {
                 (name, Owner.of(owner) if owner is not None else None, of)

@@ -16,10 +16,13 @@ from bglint.index.callers import Callers
 from bglint.index.endings import Endings
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
+from bglint.index.launches import HandedNames, Launches
+from bglint.index.observers import Observers
 from bglint.index.reach import Reach
 from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
+from bglint.index.traits import Traits
 from bglint.source import Source
 
 _MISSING = object()
@@ -90,7 +93,16 @@ class Project:
         """
         key = os.path.abspath(path)
         if key not in self._linted and not ("callers" in self.__dict__ and Path(key) in self.callers.files):
-            for name in ("callers", "reach", "blocking", "request_path"):
+            for name in (
+                "callers",
+                "reach",
+                "blocking",
+                "request_path",
+                "handed_names",
+                "launches",
+                "observers",
+                "traits",
+            ):
                 self.__dict__.pop(name, None)
         if source is not None or key not in self._linted:
             self._linted[key] = source
@@ -116,6 +128,26 @@ class Project:
         return RequestPath(self)
 
     @cached_property
+    def handed_names(self) -> HandedNames:
+        """The names in calls that start background work."""
+        return HandedNames(self)
+
+    @cached_property
+    def launches(self) -> Launches:
+        """Which functions run in the background."""
+        return Launches(self, self.handed_names)
+
+    @cached_property
+    def observers(self) -> Observers:
+        """Who looks at the tasks that are kept."""
+        return Observers(self)
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What kind of project this is."""
+        return Traits(self)
+
+    @cached_property
     def endings(self) -> Endings:
         """Which functions are proven to return."""
         return Endings(self)
@@ -138,13 +170,16 @@ class Project:
         """Note source that was read into trees; ``add`` does so by itself."""
         self._spent += characters
 
-    def trim(self) -> bool:
+    def trim(self, rounds: int = 1) -> bool:
         """Drop all modules, and what was concluded from them, where they have outgrown the budget.
 
         They are read again when they are needed: answers do not change, but scopes from before are not those from
         after. What is known of the project by name only (``callers``, ``reach``) stays. Returns whether it was so.
+
+        A search that comes back to the same files over and over asks with ``rounds``: to read them all again each
+        time costs more than it saves, up to that many times the budget.
         """
-        if self._held_still or self._spent <= self.budget:
+        if self._held_still or self._spent <= self.budget * rounds:
             return False
         self._spent = 0
         self._by_path.clear()
@@ -155,7 +190,7 @@ class Project:
 
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
-        for name in ("resolver", "guards", "blocking", "endings", "request_path"):
+        for name in ("resolver", "guards", "blocking", "endings", "request_path", "observers"):
             self.__dict__.pop(name, None)
 
     def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
@@ -180,6 +215,7 @@ class Project:
             if known.text == text:
                 return known
             self.forget_answers()
+            self.__dict__.pop("launches", None)  # it goes by rows
         self._spent += len(text)
         module = parse(path, text, self.module_name(path))
         self._by_path[key] = module

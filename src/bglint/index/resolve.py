@@ -580,6 +580,7 @@ class Resolver:
             return None
         key = ("*", module, name)
         if key in self._busy:
+            self._cuts += 1
             return None
         listed = self._listed[module] if module in self._listed else _dunder_all(module)
         self._listed[module] = listed
@@ -671,6 +672,7 @@ class Resolver:
     def _mro(self, class_: Scope, below: tuple[Scope, ...]) -> tuple[Symbol, ...]:
         this = Symbol(class_.full_name, scope=class_)
         if class_ in below or len(below) > _DEPTH:
+            self._cuts += 1
             return ()
         bases: list[Symbol] = []
         for node in getattr(class_.node, "bases", []):
@@ -796,6 +798,7 @@ class Resolver:
     def _returned_value(self, function: Scope) -> Symbol | None:
         key = ("return", function)
         if key in self._busy:
+            self._cuts += 1
             return None
         self._busy.add(key)
         try:

@@ -1,0 +1,251 @@
+"""Projects of every layout, their modules read on demand and dropped again, and random ones."""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_resolve import described
+
+from bglint import api
+from bglint.config import Options
+from bglint.index.facts import Scope
+from bglint.index.project import Project
+from bglint.index.resolve import Resolver
+from bglint.index.symbols import Symbol
+
+SLEEPS = "import time\n\n\ndef nap():\n    time.sleep(1)\n"
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+def calls_nap(line: str) -> str:
+    return f"{line}\n\n\nasync def f():\n    nap()\n"
+
+
+def found(cwd: Path, *paths: str, roots: tuple[str, ...] | None = None) -> list[str]:
+    """The files under ``paths`` in which BGL402 reports, by their names."""
+    options = Options(isolated=True, select=("BGL402",), source_roots=roots)
+    result = api.lint_paths([cwd / path for path in paths], options=options, cwd=cwd)
+    assert result.failures == ()
+    return [finding.path for finding in result.findings]
+
+
+# Layouts: the call in main.py is reported, whatever way leads to the file that sleeps.
+
+LAYOUTS = {
+    "side by side": ({"low.py": SLEEPS, "main.py": calls_nap("from low import nap")}, "."),
+    "a package": (
+        {"app/__init__.py": "", "app/low.py": SLEEPS, "app/main.py": calls_nap("from app.low import nap")},
+        ".",
+    ),
+    "a package given by its folder": (
+        {"app/__init__.py": "", "app/low.py": SLEEPS, "app/main.py": calls_nap("from app.low import nap")},
+        "app",
+    ),
+    "src layout": (
+        {
+            "pyproject.toml": "[project]\nname = 'app'\n",
+            "src/app/__init__.py": "",
+            "src/app/low.py": SLEEPS,
+            "src/app/main.py": calls_nap("from app.low import nap"),
+        },
+        ".",
+    ),
+    "a single file": ({"low.py": SLEEPS, "main.py": calls_nap("from low import nap")}, "main.py"),
+    "a single file of a package": (
+        {"app/__init__.py": "", "app/low.py": SLEEPS, "app/main.py": calls_nap("from .low import nap")},
+        "app/main.py",
+    ),
+    "a script beside a package": (
+        {"app/__init__.py": "", "app/low.py": SLEEPS, "main.py": calls_nap("from app.low import nap")},
+        "main.py",
+    ),
+    "a namespace package": (
+        {"space/app/low.py": SLEEPS, "main.py": calls_nap("from space.app.low import nap")},
+        ".",
+    ),
+    "a relative import of a package within a namespace": (
+        {"space/app/low.py": SLEEPS, "space/app/main.py": calls_nap("from .low import nap")},
+        ".",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_modules_are_found_in_every_layout(tmp_path: Path, layout: str) -> None:
+    files, given_path = LAYOUTS[layout]
+    write(tmp_path, files)
+    main = next(name for name in files if name.endswith("main.py"))
+    assert found(tmp_path, given_path) == [main]
+
+
+def test_several_roots_are_searched_in_their_order(tmp_path: Path) -> None:
+    write(tmp_path, {"one/low.py": "def nap(): pass\n", "two/low.py": SLEEPS})
+    for first, second in (("one", "two"), ("two", "one")):
+        project = Project([tmp_path / first, tmp_path / second], Path.read_text)
+        assert project.find("low") == tmp_path / first / "low.py"
+
+
+def test_a_module_that_cannot_be_parsed_or_read_is_unknown(tmp_path: Path) -> None:
+    write(tmp_path, {"low.py": "def nap(:\n", "main.py": calls_nap("from low import nap")})
+    assert found(tmp_path, "main.py") == []
+
+
+def test_an_import_of_itself_ends(tmp_path: Path) -> None:
+    write(tmp_path, {"main.py": calls_nap("from main import nap")})
+    assert found(tmp_path, "main.py") == []
+
+
+# What is dropped is read again, and nothing changes by that.
+
+
+def test_findings_do_not_depend_on_how_much_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 6
+    write(tmp_path, {"m0.py": f"{SLEEPS}\n\nclass Table:\n    def load(self): nap()\n\n\ntable = Table()\n"})
+    for i in range(1, depth):
+        text = f"from m{i - 1} import nap as below, table\n\n\ndef nap(): below()\ndef load(): table.load()\n"
+        write(tmp_path, {f"m{i}.py": f"{text}\n\nasync def f():\n    nap()\n    load()\n"})
+    kept = api.lint_paths([tmp_path], options=Options(isolated=True), cwd=tmp_path)
+    dropped: list[bool] = []
+    trim = Project.trim
+
+    def trim_at_once(self: Project, rounds: int = 1) -> bool:
+        self.budget = 0
+        dropped.append(trim(self, rounds))
+        return dropped[-1]
+
+    monkeypatch.setattr(Project, "trim", trim_at_once)
+    monkeypatch.setattr("bglint.index.project.gc.collect", lambda: 0)  # takes long beside pytest, and decides nothing
+    again = api.lint_paths([tmp_path], options=Options(isolated=True), cwd=tmp_path)
+    assert sum(dropped) > depth
+    assert len(kept.findings) == 2 * (depth - 1)
+    assert again.findings == kept.findings
+
+
+def test_nothing_is_dropped_while_somebody_compares_scopes(tmp_path: Path) -> None:
+    write(tmp_path, {"low.py": SLEEPS})
+    project = Project([tmp_path], Path.read_text, budget=0)
+    before = project.function("low.nap")
+    with project.held_still():
+        assert not project.trim()
+        assert project.function("low.nap") is before
+    assert project.trim()
+    after = project.function("low.nap")
+    assert after is not None
+    assert after is not before
+
+
+# Size: the resolver's steps grow with the module, no faster.
+
+
+def steps(functions: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> int:
+    text = "import requests\n\nshared = requests.Session()\n\n"
+    text += "".join(
+        f"def f{i}(x):\n    global last\n    last = x\n    return f{max(i - 1, 0)}(shared)\n" for i in range(functions)
+    )
+    write(folder, {"huge.py": text})
+    project = Project([folder], Path.read_text)
+    module = project.module_at(folder / "huge.py")
+    assert module is not None
+    taken = 0
+    resolve = Resolver.resolve
+
+    def counted(self: Resolver, node: ast.expr, scope: Scope) -> Symbol | None:
+        nonlocal taken
+        taken += 1
+        return resolve(self, node, scope)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Resolver, "resolve", counted)
+        for statement in module.tree.body:
+            for call, scope in module.link_statement(statement):
+                project.resolve(call.func, scope)
+                project.resolve(call, scope)
+    return taken
+
+
+def test_a_huge_module_stays_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert steps(5_000, monkeypatch, tmp_path) <= 11 * steps(500, monkeypatch, tmp_path)
+
+
+# Random projects.
+
+MODULES = ("a", "b", "p", "p.c", "p.d")
+NAMES = ("x", "y", "z", "sleep", "K")
+IMPORTS = st.one_of(
+    st.builds(
+        "from {} import {} as {}".format, st.sampled_from(MODULES), st.sampled_from(NAMES), st.sampled_from(NAMES)
+    ),
+    st.builds("from {} import *".format, st.sampled_from(MODULES)),
+    st.builds("import {} as {}".format, st.sampled_from(MODULES), st.sampled_from(NAMES)),
+    st.builds("from . import {0}".format, st.sampled_from(("c", "d", "x"))),
+    st.builds("from time import sleep as {}".format, st.sampled_from(NAMES)),
+)
+LINES = st.one_of(
+    IMPORTS,
+    st.builds("{} = {}".format, st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    st.builds("{0} = {1}.{2}".format, st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    st.builds("{0} = {1}()".format, st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    st.builds("{0}, {1} = {1}, {0}".format, st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    st.builds("def {0}({1}): return {2}({1})".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("def {0}(q: {1}) -> {2}: return {1}.{0}".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("class {0}({1}):\n    {2} = {0}\n    def z(self): return self.{2}".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("class {0}({1}, {2}):\n    def x(self): self.y = super().x()".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("def {0}():\n    global {1}\n    {1} = {2}".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("{0} = [{1}]\nfor {1} in {0}: {2} = {1}".format, *[st.sampled_from(NAMES)] * 3),
+    st.builds("@{0}\ndef {1}(): yield {2}".format, *[st.sampled_from(NAMES)] * 3),
+)
+
+
+def projects(lines: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, list[str]]]:
+    return st.fixed_dictionaries({module: st.lists(lines, max_size=8) for module in MODULES})
+
+
+def path_of(module: str) -> str:
+    return f"{module.replace('.', '/')}/__init__.py" if module == "p" else f"{module.replace('.', '/')}.py"
+
+
+def marked(project: Project, folder: Path) -> Iterator[tuple[str, ast.expr, Scope]]:
+    for name in MODULES:
+        module = project.module_at(folder / path_of(name))
+        assert module is not None
+        for position, node in enumerate(ast.walk(module.tree)):
+            if isinstance(node, ast.Expr):
+                yield f"{name} {position} {ast.unparse(node)}", node.value, module
+
+
+def answers(lines: dict[str, list[str]], seed: int | None) -> dict[str, str]:
+    """What every name, its call and its attributes are at the end of every module, asked in a random order."""
+    asked = "\n".join([*NAMES, *(f"{name}()" for name in NAMES), *(f"{a}.{b}" for a in NAMES for b in NAMES)])
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, {path_of(module): "\n".join([*body, asked]) for module, body in lines.items()})
+        project = Project([folder], Path.read_text)
+        questions = list(marked(project, folder))
+        if seed is not None:
+            random.Random(seed).shuffle(questions)
+        return {place: described(project.resolve(node, scope)) for place, node, scope in questions}
+
+
+@given(projects(IMPORTS), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_answers_about_random_imports_do_not_depend_on_their_order(lines: dict[str, list[str]], seed: int) -> None:
+    assert answers(lines, None) == answers(lines, seed)
+
+
+@given(projects(LINES), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_every_question_about_a_random_project_is_answered(lines: dict[str, list[str]], seed: int) -> None:
+    assert answers(lines, seed)
