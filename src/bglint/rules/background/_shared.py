@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
+from bglint.index import data
 from bglint.index.background import QUEUERS
 from bglint.index.background import queues as queues
 from bglint.rules.base import Rule
@@ -15,7 +18,9 @@ from bglint.rules.base import Rule
 if TYPE_CHECKING:
     import libcst as cst
 
+    from bglint.config import Settings
     from bglint.index.facts import Scope
+    from bglint.index.project import Project
     from bglint.source import Source
 
 # Each starts with a literal, which the regular expression engine finds without trying every word of the file.
@@ -42,6 +47,37 @@ class QueueingRule(Rule):
         site = self.ctx.site(node)
         if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
             self.ctx.candidate(node, site)
+
+
+def is_plainly_decorated(project: Project, function: Scope) -> bool:
+    """Whether calling a function runs its body, and gives what that returns: its decorators leave it as it is."""
+    outer = function.parent or function
+    symbols = [project.resolve(d.func if isinstance(d, ast.Call) else d, outer) for d in function.decorators]
+    return all(s is not None and data.matches(s.name, _transparent()) for s in symbols)
+
+
+@cache
+def _transparent() -> frozenset[str]:
+    names = frozenset(data.load("harmless.toml")["transparent_decorators"])
+    return names - {"contextlib.asynccontextmanager", "contextlib.contextmanager", "builtins.property"}
+
+
+def dependency_calls(project: Project, function: Scope) -> Iterator[ast.Call]:
+    """The ``Depends(function)`` and ``Security(function)`` of a project."""
+    for call, scope, is_call in project.request_path.references(function):
+        symbol = None if is_call else project.resolve(call.func, scope)
+        if symbol is not None and symbol.name in ("fastapi.Depends", "fastapi.Security"):
+            yield call
+
+
+def fastapi_before(settings: Settings, version: str) -> bool:
+    """Whether the project's FastAPI is known, and older than ``version``."""
+    from packaging.version import InvalidVersion, Version  # slow to import
+
+    try:
+        return settings.fastapi_version is not None and Version(settings.fastapi_version) < Version(version)
+    except InvalidVersion:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
