@@ -6,13 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
-from bglint.index import data
 from bglint.index.background import QUEUERS
 from bglint.index.background import queues as queues
+from bglint.index.plain_results import is_plainly_decorated as is_plainly_decorated
 from bglint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -47,19 +46,6 @@ class QueueingRule(Rule):
         site = self.ctx.site(node)
         if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
             self.ctx.candidate(node, site)
-
-
-def is_plainly_decorated(project: Project, function: Scope) -> bool:
-    """Whether calling a function runs its body, and gives what that returns: its decorators leave it as it is."""
-    outer = function.parent or function
-    symbols = [project.resolve(d.func if isinstance(d, ast.Call) else d, outer) for d in function.decorators]
-    return all(s is not None and data.matches(s.name, _transparent()) for s in symbols)
-
-
-@cache
-def _transparent() -> frozenset[str]:
-    names = frozenset(data.load("harmless.toml")["transparent_decorators"])
-    return names - {"contextlib.asynccontextmanager", "contextlib.contextmanager", "builtins.property"}
 
 
 def dependency_calls(project: Project, function: Scope) -> Iterator[ast.Call]:
