@@ -17,6 +17,17 @@ SUBMITS = frozenset(
     f"concurrent.futures.{executor}.submit"
     for executor in ("Executor", "InterpreterPoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
 )
+# Calls that run a callable in a thread, a process or a pool: which argument it is.
+RUNNERS: dict[str, tuple[int, str]] = {
+    "anyio.to_thread.run_sync": (0, "func"),
+    "asyncio.AbstractEventLoop.run_in_executor": (1, "func"),
+    "asyncio.to_thread": (0, "func"),
+    "multiprocessing.Process": (1, "target"),
+    "starlette.concurrency.run_in_threadpool": (0, "func"),
+    "threading.Thread": (1, "target"),
+    "threading.Timer": (1, "function"),
+    **dict.fromkeys(SUBMITS, (0, "fn")),
+}
 # The callable that a constructor runs: position and keyword.
 _TARGETS = {
     "threading.Thread": (1, "target"),
@@ -31,6 +42,13 @@ def is_submit(project: Project, node: ast.Call, scope: Scope) -> bool:
         return False
     symbol = project.resolve(node.func, scope)
     return symbol is not None and symbol.name in SUBMITS
+
+
+def handed_over(project: Project, call: ast.Call, scope: Scope) -> ast.expr | None:
+    """The callable that a call has run in a thread, a process or a pool; None for any other call."""
+    symbol = project.resolve(call.func, scope)
+    place = RUNNERS.get(symbol.name) if symbol is not None and not symbol.instance else None
+    return where.argument(call, *place) if place is not None else None
 
 
 def submitted_callable(project: Project, submit: ast.Call, scope: Scope) -> ast.expr | None:

@@ -125,3 +125,12 @@ def expression_refusal(ctx: RuleContext, node: ast.AST) -> str | None:
         if isinstance(parent, ast.stmt):
             return None
     return None
+
+
+def alive_check(receiver: str, kind: str, logger: str, seconds: str, indent: str, unit: str) -> list[str]:
+    """The lines that log when a thread or process still runs after a join with a timeout."""
+    return [
+        f"{indent}if {receiver}.is_alive():",
+        f'{indent}{unit}{logger}.warning("{kind.capitalize()} %s still runs after %s seconds", '
+        f"{receiver}.name, {seconds})",
+    ]

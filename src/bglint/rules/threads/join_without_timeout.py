@@ -11,7 +11,7 @@ from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.threads._jobs import run_by
-from bglint.rules.threads._shared import Place, expression_refusal, logger_at, place_of
+from bglint.rules.threads._shared import Place, alive_check, expression_refusal, logger_at, place_of
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -181,9 +181,7 @@ class JoinWithoutTimeout(Rule):
         lines = [
             *([header.rstrip()] if header else []),
             f"{indent if header else ''}{head}(timeout={seconds}){tail}",
-            f"{indent}if {receiver}.is_alive():",
-            f'{indent}{unit}{logger}.warning("{kind.capitalize()} %s still runs after %s seconds", '
-            f"{receiver}.name, {seconds})",
+            *alive_check(receiver, kind, logger, seconds, indent, unit),
         ]
         return Edit(place.span, place.lead + place.newline.join(lines))
 

@@ -1,0 +1,174 @@
+"""Who looks at a task that is kept: every use of the name that keeps it, in all files that can know the name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bglint.index.callers import last_name, rows_naming, statements_at
+from bglint.index.context import COMPREHENSIONS
+from bglint.index.facts import Module, dotted_text
+
+if TYPE_CHECKING:
+    from bglint.index.facts import Scope
+    from bglint.index.project import Project
+
+# Methods of a task, or of a container of tasks, that tell nobody how the task ended.
+_BLIND = frozenset(
+    {
+        "add", "append", "appendleft", "cancel", "cancelled", "cancelling", "clear", "discard", "done", "extend",
+        "get_coro", "get_name", "get_stack", "insert", "print_stack", "remove", "set_name", "uncancel", "update",
+    }
+)  # fmt: skip
+# Methods of containers that give a task, or all of them.
+_TAKERS = frozenset({"get", "pop", "popleft", "popitem", "setdefault"})
+_ALL = frozenset({"copy", "items", "values"})
+_COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
+_ASKERS = frozenset({"any", "all", "bool", "hasattr", "id", "isinstance", "len"})
+_FORGETTERS = frozenset({"discard", "pop", "remove"})
+_MOST_FILES = 60
+_DEEPEST = 6
+
+
+class Observers:
+    """Answers for one project; remembers its answers."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._known: dict[tuple[str, Path], bool] = {}
+
+    def of_name(self, name: str, scope: Scope) -> bool:
+        """Whether anybody may learn what becomes of the tasks that a global or attribute ``name`` keeps."""
+        key = (name, scope.module.path)
+        if key not in self._known:
+            self._known[key] = self._search(name, scope)
+        return self._known[key]
+
+    def _search(self, name: str, scope: Scope) -> bool:
+        files = self._files(name, scope)
+        if len(files) > _MOST_FILES:
+            return True
+        return any(observes(module, node) for path in files for module, node in self._uses(path, name))
+
+    def _files(self, name: str, scope: Scope) -> list[Path]:
+        """The files that can get at what the module keeps: it, those that import it, and those of the base classes."""
+        callers = self.project.callers
+        near = {scope.module.path, *callers.reaching(scope.module.path)}
+        owner = next((s for s in scope.walk_up() if s.is_class), None)
+        bases = self.project.resolver.mro(owner) if owner is not None else ()
+        near.update(base.class_.module.path for base in bases if base.class_ is not None)
+        return sorted(path for path in near if callers.mentions(path, name))
+
+    def _uses(self, path: Path, name: str) -> Iterator[tuple[Module, ast.expr]]:
+        module = self.project.module_at(path)
+        if module is None:
+            return
+        rows = rows_naming(module.text, [name])
+        for statement, scope in statements_at(module, rows):
+            module.link_statement(statement, scope)
+            for node in ast.walk(statement):
+                if isinstance(node, (ast.Attribute, ast.Name)) and last_name(node) == name:
+                    yield module, node
+
+
+def observes(module: Module, node: ast.expr, depth: int = 0) -> bool:
+    """Whether a use of a task, or of a container of tasks, may show somebody how the task ended."""
+    if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        return False
+    parent = module.parents.get(node)
+    if depth > _DEEPEST or parent is None:
+        return True
+    if isinstance(parent, (ast.Compare, ast.Expr, ast.FormattedValue, ast.Delete)):
+        return False
+    if isinstance(parent, ast.Attribute):
+        return _method_observes(module, parent, depth)
+    if isinstance(parent, ast.Subscript):
+        return parent.value is node and observes(module, parent, depth + 1)
+    if isinstance(parent, (ast.BoolOp, ast.NamedExpr)):
+        inner = isinstance(parent, ast.NamedExpr) and _name_observes(module, parent.target, depth)
+        return inner or observes(module, parent, depth + 1)
+    if isinstance(parent, ast.UnaryOp):
+        return not isinstance(parent.op, ast.Not)
+    if isinstance(parent, (ast.If, ast.While, ast.Assert)):
+        return False
+    if isinstance(parent, ast.IfExp):
+        return parent.test is not node and observes(module, parent, depth + 1)
+    if isinstance(parent, ast.Assign):
+        return any(_target_observes(module, target, parent.value, node, depth) for target in parent.targets)
+    if isinstance(parent, (ast.For, ast.comprehension)):
+        return _loop_observes(module, parent, node, depth)
+    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and node in parent.args:
+        if parent.func.id in _ASKERS:
+            return False
+        return parent.func.id not in _COPIES or observes(module, parent, depth + 1)
+    if isinstance(parent, (ast.Tuple, ast.List)):
+        around = module.parents.get(parent)
+        if isinstance(around, ast.Assign):
+            return any(_target_observes(module, target, parent, node, depth) for target in around.targets)
+    return True
+
+
+def _method_observes(module: Module, attribute: ast.Attribute, depth: int) -> bool:
+    call = module.parents.get(attribute)
+    if not isinstance(call, ast.Call) or call.func is not attribute:
+        return attribute.attr not in _BLIND
+    if attribute.attr == "add_done_callback":
+        return not forgets(call)
+    if attribute.attr in (_TAKERS | _ALL):
+        return observes(module, call, depth + 1)
+    return attribute.attr not in _BLIND
+
+
+def forgets(call: ast.Call) -> str | None:
+    """The container from which a done-callback takes its task, where that is all it does: ``tasks.discard``."""
+    given = call.args[0] if call.args else None
+    if isinstance(given, ast.Lambda):
+        given = given.body.func if isinstance(given.body, ast.Call) else None
+    if isinstance(given, ast.Attribute) and given.attr in _FORGETTERS:
+        return dotted_text(given.value) or None
+    return None
+
+
+def _target_observes(module: Module, target: ast.expr, value: ast.expr, node: ast.expr, depth: int) -> bool:
+    """Whether what an assignment binds ``node`` to is looked at."""
+    if value is not node and isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        if len(target.elts) != len(value.elts):
+            return True
+        target = target.elts[value.elts.index(node)]
+    return not isinstance(target, ast.Name) or _name_observes(module, target, depth)
+
+
+def _name_observes(module: Module, name: ast.Name, depth: int) -> bool:
+    """Whether a local name for the task is looked at, anywhere in its function."""
+    function = module.scope_of(name)
+    if not function.is_function:
+        return True
+    return any(
+        observes(module, other, depth + 1)
+        for other in ast.walk(function.node)
+        if isinstance(other, ast.Name) and other.id == name.id and isinstance(other.ctx, ast.Load)
+    )
+
+
+def _loop_observes(module: Module, loop: ast.For | ast.comprehension, node: ast.expr, depth: int) -> bool:
+    """Whether a loop over tasks looks at one; of ``items()``, only the values are tasks."""
+    if loop.iter is not node:
+        return False
+    targets = loop.target.elts if isinstance(loop.target, (ast.Tuple, ast.List)) else [loop.target]
+    if not all(isinstance(target, ast.Name) for target in targets):
+        return True
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    around = module.parents.get(loop) if isinstance(loop, ast.comprehension) else loop
+    if around is None:
+        return True
+    inside = [n for n in ast.walk(around) if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)]
+    if isinstance(around, COMPREHENSIONS) and any(_is_kept(around, n) for n in inside):
+        return observes(module, around, depth + 1)
+    return any(observes(module, n, depth + 1) for n in inside)
+
+
+def _is_kept(made: ast.AST, name: ast.Name) -> bool:
+    """Whether a comprehension makes a list of the tasks themselves: ``[t for t in tasks if not t.done()]``."""
+    return getattr(made, "elt", None) is name or getattr(made, "value", None) is name

@@ -1,0 +1,44 @@
+"""Traits of a whole project, read from the bytes of its files: is it a server, how does it start processes?"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bglint.index.project import Project
+
+_SERVERS = (
+    "aiohttp.web", "bottle", "django", "falcon", "fastapi", "flask", "grpc", "litestar", "quart", "sanic", "starlette",
+    "tornado.web", "uvicorn",
+)  # fmt: skip
+_START_METHOD = re.compile(rb"""set_start_method\(\s*(?:method\s*=\s*)?["'](spawn|forkserver)["']""")
+_EXCEPTHOOK = re.compile(rb"\bthreading\.excepthook\s*=[^=]")
+
+
+class Traits:
+    """Answers for one project; remembers its answers."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    @cached_property
+    def is_server(self) -> bool:
+        """Whether a file imports a web framework or a server."""
+        callers = self.project.callers
+        return any(callers.imports(path, server) for path in callers.files for server in _SERVERS)
+
+    @cached_property
+    def handles_thread_errors(self) -> bool:
+        """Whether a file sets ``threading.excepthook``."""
+        return self._holds(_EXCEPTHOOK)
+
+    @cached_property
+    def spawns_processes(self) -> bool:
+        """Whether a file says that new processes do not fork."""
+        return self._holds(_START_METHOD)
+
+    def _holds(self, pattern: re.Pattern[bytes]) -> bool:
+        callers = self.project.callers
+        return any(pattern.search(callers.data(path)) is not None for path in callers.files)

@@ -1,0 +1,135 @@
+"""BGL304: a join with a timeout, and nobody asks whether it was enough."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from bglint.index import context as where
+from bglint.index.cleanup import is_cleanup
+from bglint.index.facts import dotted_text
+from bglint.index.origins import origins
+from bglint.model import Applicability, Edit, Finding
+from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.threads._shared import alive_check, logger_at, place_of
+from bglint.rules.threads.join_without_timeout import has_no_timeout, joined_kind
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from bglint.index.facts import Scope
+    from bglint.index.project import Project
+
+# What tells whether a thread or process has ended, or sees to it that it has.
+_ANSWERS = frozenset({"exitcode", "isAlive", "is_alive", "kill", "terminate"})
+
+
+class JoinTimeoutUnchecked(Rule):
+    """Report `join(timeout)` whose outcome nobody looks at.
+
+    ## What it does
+    Reports `.join(timeout)` of a `threading.Thread` or `multiprocessing.Process` when the function asks for neither
+    `is_alive()` nor `exitcode` afterwards. It is silent where the thread is a daemon and the code cleans up (a function
+    named `stop`, `close`, `shutdown` and so on, a `finally` block): there it ends with the process.
+
+    ## Why is this bad?
+    `join(timeout)` returns `None`, whether the thread has ended or not. Code that goes on as if it had reads half a
+    result, or closes the file that the thread is writing to.
+
+    ## Example
+    ```python
+    worker.join(timeout=10)
+    output.close()
+    ```
+
+    ## Use instead
+    ```python
+    worker.join(timeout=10)
+    if worker.is_alive():
+        logger.warning("Thread %s still runs after %s seconds", worker.name, 10)
+    output.close()
+    ```
+
+    ## Fix safety
+    Unsafe: the fix adds the check and logs a warning, which is the least that should happen; what follows may have to
+    be skipped. No fix is offered where the joined object or the timeout is more than a name or a number, and where the
+    call shares its line with other code.
+
+    ## References
+    - [Thread.join](https://docs.python.org/3/library/threading.html#threading.Thread.join)
+    - [Process.join](https://docs.python.org/3/library/multiprocessing.html#multiprocessing.Process.join)
+    """
+
+    code, name = "BGL304", "join-timeout-unchecked"
+    triggers = frozenset({"join"})
+    needs = frozenset({"threading", "multiprocessing", "Thread", "Process"})
+    piece_needs = frozenset({".join("})
+
+    def matches(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call joins a thread or process with a timeout, and nothing asks how it ended."""
+        if not isinstance(call.func, ast.Attribute) or has_no_timeout(call) or where.has_star(call):
+            return False
+        if isinstance(call.func.value, ast.Constant) or where.argument(call, 0, "timeout") is None:
+            return False
+        return joined_kind(self.ctx.project, call, scope) in ("thread", "process") and not _is_checked(call, scope)
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """A join with a timeout that nobody checks."""
+        site = self.ctx.site(node)
+        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
+            self.ctx.candidate(node, site)
+
+    def judge(self, candidate: Candidate, project: Project) -> Finding | None:
+        """Report it but for daemons that something cleans up."""
+        call, scope = candidate.site, candidate.scope
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Attribute)
+        if is_cleanup(call, scope) and _is_daemon(project, call.func.value, scope):
+            return None
+        name = dotted_text(call.func.value)
+        shown = f"`{name}.join(timeout)`" if name else "`join(timeout)`"
+        kind = joined_kind(project, call, scope)
+        return self.finding(
+            candidate, f"{shown} returns None whether the {kind} has ended or not, and nothing asks is_alive()"
+        )
+
+    def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
+        """Ask, and log."""
+        call, scope = candidate.site, candidate.scope
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Attribute)
+        statement = where.statement_of(self.ctx.module, call)
+        receiver = dotted_text(call.func.value)
+        timeout = where.argument(call, 0, "timeout")
+        if not receiver or not where.is_dropped(self.ctx.module, call):
+            return Refused("the joined object has no name of its own, or the value of join() is used")
+        if timeout is None or not (isinstance(timeout, ast.Constant) or dotted_text(timeout)):
+            return Refused("the timeout is computed")
+        place = place_of(self.ctx, statement)
+        if isinstance(place, Refused):
+            return place
+        logger, edits = logger_at(self.ctx, scope, statement.lineno)
+        kind = str(joined_kind(project, call, scope))
+        added = alive_check(receiver, kind, logger, self.ctx.text(timeout), place.indent, place.unit)
+        edit = Edit(place.span, place.lead + place.newline.join([*place.lines, *added]))
+        return Rewrite(Applicability.UNSAFE, "Log if the timeout was not enough", (*edits, edit))
+
+
+def _is_checked(call: ast.Call, scope: Scope) -> bool:
+    """Whether anything after the join, in the same function or loop, asks whether a thread or process has ended."""
+    loops = [parent for _, parent in where.within_function(scope.module, call) if isinstance(parent, where.LOOPS)]
+    start = loops[-1].lineno if loops else call.lineno
+    nodes = (node for node in ast.walk(scope.node) if isinstance(node, ast.Attribute) and node.attr in _ANSWERS)
+    return any(node.lineno >= start for node in nodes)
+
+
+def _is_daemon(project: Project, receiver: ast.expr, scope: Scope) -> bool:
+    """Whether the joined thread or process is made as a daemon, or made one anywhere in the module."""
+    made = origins(project, receiver, scope) or ()
+    flags = [where.argument(origin.call, None, "daemon") for origin in made]
+    if flags and all(isinstance(flag, ast.Constant) and flag.value is True for flag in flags):
+        return True
+    name = dotted_text(receiver).rpartition(".")[2]
+    return bool(name) and any(
+        text in scope.module.text for text in (f"{name}.daemon = True", f"{name}.setDaemon(True)")
+    )
