@@ -86,8 +86,11 @@ class Callers:
         self._imported: dict[Path, frozenset[str]] = {}
         self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
+        self._reaching: dict[Path, frozenset[Path]] = {}
+        self._sets: dict[frozenset[Path], frozenset[Path]] = {}
+        self._mentioning: dict[str, frozenset[Path]] = {}
         self._files: list[Path] | None = None
-        self._holding: dict[Owner, set[Path]] = {}
+        self._holding: dict[Owner, frozenset[Path]] = {}
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] | None = None
 
@@ -95,7 +98,7 @@ class Callers:
     def files(self) -> list[Path]:
         """The given files, and those of every package of the project that they or these import."""
         if self._files is None:
-            self._files = sorted(self._find_files())
+            self._files = sorted(self._find_files(), key=str)
         return self._files
 
     def data(self, path: Path) -> bytes:
@@ -104,16 +107,19 @@ class Callers:
             self._data[path] = self.project.content(path)
         return self._data[path]
 
-    def reaching(self, path: Path) -> set[Path]:
+    def reaching(self, path: Path) -> frozenset[Path]:
         """The files that import ``path``, directly or through others, itself among them."""
-        found = {path}
-        pending = [path]
-        importers = self._import_graph()
-        while pending:
-            fresh = importers.get(pending.pop(), set()) - found
-            found |= fresh
-            pending.extend(fresh)
-        return found
+        if path not in self._reaching:
+            found = {path}
+            pending = [path]
+            importers = self._import_graph()
+            while pending:
+                fresh = importers.get(pending.pop(), set()) - found
+                found |= fresh
+                pending.extend(fresh)
+            # Files that import each other in a circle are reached by the same ones: one set for them all.
+            self._reaching[path] = self._sets.setdefault(one := frozenset(found), one)
+        return self._reaching[path]
 
     def _import_graph(self) -> dict[Path, set[Path]]:
         """File → the files that import it."""
@@ -173,19 +179,25 @@ class Callers:
                 here = {name for name, word in encoded.items() if word in called}
                 if here:
                     wanted.setdefault(path, set()).update(here)
-        for path in sorted(wanted):
+        for path in sorted(wanted, key=str):
             yield path, frozenset(wanted[path])
 
-    def holding(self, owner: Owner) -> set[Path]:
+    def mentioning(self, name: str) -> frozenset[Path]:
+        """The files in which a word stands."""
+        if name not in self._mentioning:
+            self._mentioning[name] = frozenset(path for path in self.files if self.mentions(path, name))
+        return self._mentioning[name]
+
+    def holding(self, owner: Owner) -> frozenset[Path]:
         """The files that may hold an object of a project class."""
         from bglint.index.holders import holders
 
         if owner not in self._holding:
             near = self.reaching(owner.path)
             self._holding[owner] = near  # what a question about itself gets meanwhile
-            names = holders(self.project, self, frozenset({owner.full_name}), [owner.name], near)
+            names = holders(self.project, self, frozenset({owner.full_name}), {owner.name: near})
             if names is not None:
-                near = {path for h in names.values() for path in h.users if self.mentions(path, h.name)}
+                near = frozenset().union(*(h.users & self.mentioning(h.name) for h in names.values()))
             self._holding[owner] = near
         return self._holding[owner]
 
@@ -355,7 +367,9 @@ def statements_at(module: Module, rows: list[int], *, headers: bool = False) -> 
     pending: list[tuple[ast.stmt, Scope]] = [(s, module) for s in reversed(module.tree.body)]
     while pending:
         statement, scope = pending.pop()
-        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        # Decorators are evaluated here, too: ``dependencies=[Depends(f)]`` stands in one.
+        first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
+        last = statement.end_lineno or statement.lineno
         position = bisect_left(rows, first)
         if position == len(rows) or rows[position] > last:
             continue
