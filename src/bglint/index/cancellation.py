@@ -141,8 +141,8 @@ def awaits_others(
         # Without a cancel in sight, they may be tasks that another method cancels, for whoever names CancelledError.
         if _BASE in types:
             return False
-        symbol = project.resolve(await_.value, scope)
-        if symbol is not None and symbol.name == COROUTINE:
+        symbols = [project.resolve(task, scope) for task in tasks]
+        if any(symbol is not None and symbol.name == COROUTINE for symbol in symbols):
             return False
     return True
 
