@@ -1,0 +1,152 @@
+"""BGL113: the running event loop is asked for in a thread that has none."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from bglint.index import context as where
+from bglint.index.facts import dotted_text
+from bglint.index.request_path import is_route, registrations
+from bglint.model import Finding, Level
+from bglint.rules.base import Candidate, Rule
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from bglint.index.facts import Scope
+    from bglint.index.project import Project
+
+_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
+_GETTERS = frozenset({"asyncio.get_event_loop", "asyncio.get_running_loop"})
+# What makes a thread a loop of its own.
+_MAKERS = frozenset({"new_event_loop", "set_event_loop", "run", "run_coroutine_threadsafe", "run_until_complete"})
+# Where sync functions are handed over to run in a worker thread, and as what.
+_WORKERS = {
+    "fastapi.Depends": "dependency", "fastapi.Security": "dependency",
+    "starlette.background.BackgroundTask": "background task",
+    "starlette.background.BackgroundTasks.add_task": "background task",
+    "starlette.routing.Route": "route",
+}  # fmt: skip
+_REGISTERING = frozenset({"add_api_route", "add_route"})
+# Functions that the application calls on the loop, sync ones too.
+_ON_LOOP = frozenset({"on_event", "middleware", "websocket", "websocket_route"})
+
+
+class LoopApiInWorkerThread(Rule):
+    """A sync route, dependency or background task asks for the event loop.
+
+    ## What it does
+    Reports `asyncio.create_task`, `asyncio.ensure_future`, `asyncio.get_running_loop` and `asyncio.get_event_loop` in a
+    `def` (not `async def`) that is a route, a dependency, or queued as a background task. Asking for a loop in a `try`
+    that is prepared for the `RuntimeError`, and a loop of one's own (`asyncio.run`, `new_event_loop`), are fine.
+
+    ## Why is this bad?
+    FastAPI runs sync routes, sync dependencies and sync background tasks in worker threads, and **those have no event
+    loop**: the call raises `RuntimeError: no running event loop` (or `There is no current event loop in thread ...`)
+    each time. In a route the client gets a 500. In a background task, it has its 200, and the tasks queued behind are
+    skipped. The coroutine that was to be started is never awaited.
+
+    ## Example
+    ```python
+    @app.post("/orders")
+    def order(item: Item):
+        asyncio.create_task(notify(item.id))
+    ```
+
+    ## Use instead
+    ```python
+    @app.post("/orders")
+    def order(item: Item, tasks: BackgroundTasks):
+        tasks.add_task(notify, item.id)
+    ```
+
+    Or make it an `async def`, if nothing in it blocks. From a thread, a coroutine gets onto the application's loop with
+    `asyncio.run_coroutine_threadsafe(notify(item.id), loop)`, with a `loop` that was saved at startup.
+
+    ## Fix safety
+    There is no automatic fix: an `async def` would run the rest of the function on the event loop, too.
+
+    ## References
+    - [FastAPI: Concurrency and async / await](https://fastapi.tiangolo.com/async/#path-operation-functions)
+    - [Python: Concurrency and multithreading](https://docs.python.org/3/library/asyncio-dev.html#concurrency-and-multithreading)
+    """
+
+    code, name = "BGL113", "loop-api-in-worker-thread"
+    level = Level.ERROR
+    triggers = frozenset({"create_task", "ensure_future", "get_event_loop", "get_running_loop"})
+    needs = frozenset({"asyncio"})
+
+    def matches(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call needs a loop that its thread has not."""
+        return self._place(call, scope) is not None
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """A call that asks for the loop."""
+        site = self.ctx.site(node)
+        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
+            self.ctx.candidate(node, site)
+
+    def judge(self, candidate: Candidate, project: Project) -> Finding | None:
+        """Report it with what the function is."""
+        call = candidate.site
+        assert isinstance(call, ast.Call)
+        place = self._place(call, candidate.scope)
+        if place is None:
+            return None
+        symbol = project.resolve(call.func, candidate.scope)
+        name = dotted_text(call.func) or "this"
+        lost = ", and the coroutine never runs" if symbol is not None and symbol.name in _STARTERS else ""
+        message = (
+            f"`{name}()` raises RuntimeError here: the sync {place} `{candidate.scope.name}` runs in a worker thread "
+            f"without an event loop{lost}"
+        )
+        return self.finding(candidate, message)
+
+    def _place(self, call: ast.Call, scope: Scope) -> str | None:
+        """As what the function around a call runs in a worker thread; None unless that is proven."""
+        if not isinstance(scope.node, ast.FunctionDef):
+            return None
+        symbol = self.ctx.project.resolve(call.func, scope)
+        if symbol is None or symbol.instance or symbol.name not in _STARTERS | _GETTERS:
+            return None
+        if where.argument(call, None, "loop") is not None or self._is_prepared(call, scope):
+            return None
+        return worker_thread(self.ctx.project, scope)
+
+    def _is_prepared(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether the function makes a loop of its own, or expects the error."""
+        if any(isinstance(c.func, ast.Attribute) and c.func.attr == "set_event_loop" for c in scope.calls):
+            return True
+        for node in where.tries_around(scope.module, call):
+            for handler in node.handlers:
+                types = ast.walk(handler.type) if handler.type is not None else ()
+                names = {part.id for part in types if isinstance(part, ast.Name)}
+                called = {c.func.attr for c in _calls_in(handler) if isinstance(c.func, ast.Attribute)}
+                if "RuntimeError" in names or called & _MAKERS:
+                    return True
+        return False
+
+
+def _calls_in(node: ast.AST) -> list[ast.Call]:
+    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+
+
+def worker_thread(project: Project, function: Scope) -> str | None:
+    """As what a sync function runs in a worker thread ("route", "dependency", "background task"); None if it is not
+    proven that it does.
+    """
+    decorators = {symbol.last for symbol in registrations(function, project)}
+    if decorators & _ON_LOOP or (function.yields and function.decorators):
+        return None
+    if decorators or (is_route(function, project) and function.name not in ("dispatch", "on_connect", "on_receive")):
+        return "exception handler" if decorators == {"exception_handler"} else "route"
+    for call, scope, is_call in project.request_path.references(function):
+        if is_call:
+            continue
+        symbol = project.resolve(call.func, scope)
+        if symbol is not None and symbol.name in _WORKERS:
+            return _WORKERS[symbol.name]
+        if symbol is not None and symbol.last in _REGISTERING and symbol.name.startswith(("fastapi.", "starlette.")):
+            return "route"
+    return None
