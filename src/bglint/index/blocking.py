@@ -29,7 +29,7 @@ from bglint.index.context import (
 )
 from bglint.index.facts import Scope
 from bglint.index.request_path import is_route
-from bglint.index.sinks import Names, is_lazy, is_non_blocking, known_kind, size_position, waits_on_leaving
+from bglint.index.sinks import is_lazy, is_non_blocking, known_kind, size_position, waits_on_leaving
 from bglint.index.symbols import PARTIAL, Symbol
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class Blocking:
         self.callees = callees
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
         self._paths: dict[Scope, dict[str, BlockingPath]] = {}
-        self._extra = Names(project.extra_blocking)
         self._in_place: dict[Scope, bool] = {}
         self._run: dict[ast.Call, tuple[Sink | Scope, ...]] = {}
 
@@ -219,7 +218,7 @@ class Blocking:
         name = symbol.name
         if name in self.project.non_blocking:
             return None
-        kind = self._extra.get(name)
+        kind = self.project.extra_blocking.get(name)
         if kind is None and symbol.scope is None and not symbol.instance:
             kind = known_kind(name)
         return Sink(name, kind) if kind is not None else None

@@ -244,10 +244,16 @@ def is_settled(module: Module, call: ast.Call, future: ast.expr) -> bool:
     text = dotted_text(future)
     if not text:
         return False
-    for child, parent in within_function(module, call):
+    child: ast.AST = call
+    for parent in module.ancestors(call):
+        if any(_waits_for(statement, text) for statement in _before(parent, child)):
+            return True
+        if isinstance(parent, (*FUNCTIONS, ast.ClassDef)):
+            return False
         if isinstance(parent, (ast.If, ast.IfExp, ast.While)) and child is not parent.test:
             if any(_asks_done(node, text) for node in ast.walk(parent.test)):
-                return True
+                in_body = child is parent.body or (isinstance(parent.body, list) and child in parent.body)
+                return in_body is not _is_negative(parent.test)
         elif isinstance(parent, ast.For) and dotted_text(parent.target) == text and child in parent.body:
             return _gives_done(parent.iter)
         elif isinstance(parent, COMPREHENSIONS):
@@ -256,9 +262,7 @@ def is_settled(module: Module, call: ast.Call, future: ast.expr) -> bool:
                     return _gives_done(generator.iter) or any(
                         _asks_done(node, text) for test in generator.ifs for node in ast.walk(test)
                     )
-        if isinstance(parent, ast.stmt) or isinstance(child, ast.stmt):
-            if any(_waits_for(statement, text) for statement in _before(parent, child)):
-                return True
+        child = parent
     return False
 
 

@@ -457,7 +457,7 @@ class Resolver:
             return Symbol(_LIST, instance=True, item=self.annotation(arguments[0], scope, through))
         if base.instance or base.function is not None:
             return None
-        if base.class_ is not None:
+        if base.class_ is not None or base.name in data.factories():
             return replace(base.made(), arguments=tuple(self.annotation(a, scope, through) for a in arguments))
         return base.made()
 
