@@ -239,14 +239,14 @@ class Callers:
         pending = list(found)
         for path in list(found):
             top = self.project.module_name(path).partition(".")[0]
-            if top not in tops:
+            if top and top not in tops:
                 tops.add(top)
                 fresh = set(self._files_of(top)) - found
                 found |= fresh
                 pending.extend(fresh)
         while pending and len(found) < _MOST_FILES:
-            for top in {name.partition(".")[0] for name in imported_modules(self.data(pending.pop()), "")}:
-                if top not in tops:
+            for top in {name.partition(".")[0] for name in self.imported(pending.pop())}:
+                if top and top not in tops:
                     tops.add(top)
                     fresh = set(self._files_of(top)) - found
                     found |= fresh

@@ -7,7 +7,7 @@ or attribute that holds an instance, or of a function that returns one. The name
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,77 +19,87 @@ from bglint.index.symbols import Symbol
 if TYPE_CHECKING:
     from bglint.index.project import Project
 
-_TOO_MANY = 200
-
 
 @dataclass(slots=True)
 class Holder:
     """A name that holds such objects: the files that bind it, and those in which it can mean that.
 
     The latter import the former, and where the name is a method's or attribute's, hold an object of its class.
-    ``is_function`` for a function that returns one.
+    ``is_function`` for a function that returns one; ``classes`` are those of the objects.
     """
 
     name: str
     is_function: bool = False
     bound: set[Path] = field(default_factory=set)
-    users: set[Path] = field(default_factory=set)
+    users: set[Path] | frozenset[Path] = field(default_factory=set)
+    classes: set[str] = field(default_factory=set)
 
 
 def holders(
-    project: Project, callers: Callers, targets: frozenset[str], words: Iterable[str], files: Iterable[Path]
+    project: Project,
+    callers: Callers,
+    targets: frozenset[str],
+    words: Mapping[str, set[Path] | frozenset[Path]],
+    most: int = 200,
 ) -> dict[str, Holder] | None:
-    """The names that hold objects of the classes ``targets`` (full names), found in ``files`` from ``words`` on.
+    """The names that hold objects of the classes ``targets`` (full names).
 
-    None where there are too many names for them to tell anything.
+    ``words`` are the names to start from, each with the files in which it can mean such a class. None where there
+    are more names than ``most``: too many to tell anything.
     """
-    near = set(files)
-    found: dict[str, Holder] = {word: Holder(word, users=near) for word in words}
+    near = frozenset().union(*words.values())
+    found = {word: Holder(word, users=paths) for word, paths in words.items()}
     fresh = list(found.values())
     while fresh:
-        if len(found) > _TOO_MANY:
+        if len(found) - len(words) > most:
             return None
+        looks: dict[Path, list[str]] = {}
+        for holder in fresh:
+            for path in holder.users & near & callers.mentioning(holder.name):
+                looks.setdefault(path, []).append(holder.name)
         following: dict[str, Holder] = {}
-        for path in sorted(set().union(*(holder.users & near for holder in fresh)), key=str):
-            names = [h.name for h in fresh if path in h.users and callers.mentions(path, h.name)]
+        for path in sorted(looks, key=str):
             project.trim(rounds=3)
-            module = project.module_at(path) if names else None
-            held = {
-                (name, Owner.of(owner) if owner is not None else None, of)
-                for name, owner, of in _held(project, module, names, targets)
-            }
-            for name, owner, is_function in sorted(held, key=str):
+            for name, owner, is_function, classes in sorted(_held_in(project, path, looks[path], targets), key=str):
                 if name not in found or not found[name].bound:  # also a word to start from that is bound to an object
                     holder = following.setdefault(name, Holder(name, is_function))
                     holder.bound.add(path)
-                    holder.users |= callers.reaching(path) if owner is None else callers.holding(owner)
+                    holder.classes |= classes
+                    holder.users = holder.users | (callers.reaching(path) if owner is None else callers.holding(owner))
         found |= following
         fresh = list(following.values())
         for holder in fresh:
-            holder.users |= holder.bound
+            holder.users = holder.users | holder.bound
     return found
 
 
-def _held(
-    project: Project, module: Module | None, names: list[str], targets: frozenset[str]
-) -> Iterator[tuple[str, Scope | None, bool]]:
-    """What statements of a module that mention one of the names bind to such objects.
+def _held_in(
+    project: Project, path: Path, names: list[str], targets: frozenset[str]
+) -> set[tuple[str, Owner | None, bool, frozenset[str]]]:
+    """What a file binds to such objects in statements that mention one of the names.
 
-    Each with the class that it is a method or attribute of, and whether it is a function.
+    Each with the class that it is a method or attribute of, whether it is a function, and which classes these are.
     """
-    if module is None:
-        return
+    module = project.module_at(path)
+    held = _held(project, module, names, targets) if module is not None else ()
+    return {(name, Owner.of(owner) if owner is not None else None, of, classes) for name, owner, of, classes in held}
+
+
+def _held(
+    project: Project, module: Module, names: list[str], targets: frozenset[str]
+) -> Iterator[tuple[str, Scope | None, bool, frozenset[str]]]:
     resolver = project.resolver
     for statement, scope in statements_at(module, rows_naming(module.text, names), headers=True):
         for name, binding in _bound_by(statement, scope):
             owner = scope if scope.is_class else None
             if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
                 symbol = resolver.returned(Symbol(name, scope=binding.scope))
-                yield from ((name, owner, False) for name in _attributes(project, binding.scope, targets))
+                for attribute, classes in _attributes(project, binding.scope, targets):
+                    yield attribute, owner, False, classes
             else:
                 symbol = resolver.binding(binding, scope, name)
-            if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name, owner, binding.kind is BindingKind.FUNCTION
+            if symbol is not None and (classes := _classes_of(project, symbol, targets)):
+                yield name, owner, binding.kind is BindingKind.FUNCTION, classes
 
 
 def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]]:
@@ -100,19 +110,19 @@ def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]
                 yield name, binding
 
 
-def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[str]:
+def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     for (_, name), bindings in function.names.attributes.items():
         for binding in bindings:
             symbol = project.resolver.binding(binding, function, name)
-            if symbol is not None and _is_one_of(project, symbol, targets):
-                yield name
+            if symbol is not None and (classes := _classes_of(project, symbol, targets)):
+                yield name, classes
 
 
-def _is_one_of(project: Project, symbol: Symbol, targets: frozenset[str]) -> bool:
-    """Whether a symbol is, holds or gives an object of one of the classes (or the class itself)."""
+def _classes_of(project: Project, symbol: Symbol, targets: frozenset[str]) -> frozenset[str]:
+    """The ``targets`` of which a symbol is one, or holds or gives an object."""
     if symbol.class_ is not None:
-        if any(ancestor.name in targets for ancestor in project.resolver.mro(symbol.class_)):
-            return True
-    elif symbol.name in targets:
-        return True
-    return any(_is_one_of(project, inner, targets) for inner in (symbol.item, symbol.value) if inner is not None)
+        own = targets.intersection(ancestor.name for ancestor in project.resolver.mro(symbol.class_))
+    else:
+        own = targets & {symbol.name}
+    inner = (_classes_of(project, part, targets) for part in (symbol.item, symbol.value) if part is not None)
+    return own.union(*inner)

@@ -19,7 +19,7 @@ from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
 from bglint.index.callers import Callers, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
-from bglint.index.holders import holders
+from bglint.index.holders import Holder, holders
 from bglint.index.sinks import sinks_of
 
 if TYPE_CHECKING:
@@ -157,35 +157,46 @@ class Reach:
 
     def _find_providers(self) -> list[Provider]:
         """The names under which the project holds objects of libraries whose methods block."""
-        near: dict[str, list[Path]] = {}
+        near: dict[str, set[Path]] = {}
         for path in self.callers.files:
             for module in self._imported(path):
-                near.setdefault(module, []).append(path)
-        return [found for module in sorted(near) for found in self._providers_of(module, near[module])]
-
-    def _providers_of(self, module: str, near: list[Path]) -> Iterator[Provider]:
-        classes, words = _classes_and_makers(frozenset(c for name in self._sinks[module] if (c := _class_of(name))))
-        held = holders(self.project, self.callers, classes, words, near) if words else None
-        for holder in (held or {}).values():
-            if holder.bound:
-                yield Provider(module, holder.name.encode(), holder.is_function, holder.users)
+                near.setdefault(module, set()).add(path)
+        modules: dict[str, set[str]] = {}  # class → the modules whose sinks are its methods
+        words: dict[str, set[Path] | frozenset[Path]] = {}
+        for module, paths in near.items():
+            classes, starts = _classes_and_makers(frozenset(c for n in self._sinks[module] if (c := _class_of(n))))
+            for name in classes:
+                modules.setdefault(name, set()).add(module)
+            for word in starts if classes else ():
+                words[word] = words.get(word, _NOWHERE) | paths
+        held = holders(self.project, self.callers, frozenset(modules), words, most=2_000) or {}
+        return [
+            Provider(module, holder.name.encode(), _use_of(holder), holder.users)
+            for holder in held.values()
+            for module in sorted({module for name in holder.classes for module in modules[name]})
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A name under which the project holds objects of a ``module``, and the files in which it can mean that."""
+    """A name under which the project holds objects of a ``module``, how it is used, and the files that can mean it."""
 
     module: str
     word: bytes
-    is_function: bool
-    files: set[Path]
+    use: re.Pattern[bytes]
+    files: set[Path] | frozenset[Path]
 
     def used(self, content: bytes) -> bool:
         """Whether a file uses the name: calls the function or hands it on (``Depends(get_db)``), names the variable."""
-        ending = rb"\s*[(,)]" if self.is_function else rb"\b"
-        return re.search(rb"(?<!\w)" + re.escape(self.word) + ending, content) is not None
+        return self.use.search(content) is not None
 
 
+def _use_of(holder: Holder) -> re.Pattern[bytes]:
+    ending = rb"\s*[(,)]" if holder.is_function else rb"\b"
+    return re.compile(rb"(?<!\w)" + re.escape(holder.name.encode()) + ending)
+
+
+_NOWHERE: frozenset[Path] = frozenset()
 _NONE: frozenset[str] = frozenset()
 
 
