@@ -35,9 +35,7 @@ def test_a_directive_is_where_flake8_sees_it(line: str) -> None:
 
 
 @given(st.lists(lines, max_size=3), codes)
-def test_a_file_is_silenced_only_by_lines_that_flake8_takes_for_file_comments(
-    texts: list[str], code: str
-) -> None:
+def test_a_file_is_silenced_only_by_lines_that_flake8_takes_for_file_comments(texts: list[str], code: str) -> None:
     if Noqa(texts).file_silences(code):
         assert any(NOQA_FILE.match(line) for line in texts)
 

@@ -168,6 +168,7 @@ def _reads_ascii(encoding: str) -> bool:
 
 
 def dominant_newline(text: str) -> str:
+    """Return the most frequent of the three line ends in a text, \\n for one that has none."""
     if "\r" not in text:
         return "\n"
     crlf = text.count("\r\n")
