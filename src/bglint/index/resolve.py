@@ -393,7 +393,7 @@ class Resolver:
             given = self._arguments(through, owner, frozenset()).get(node.id)
             if given is not None:
                 return given
-        place = self._place(node, scope)
+        place = self.place(node, scope)
         value = place[0].value if place is not None else None
         bound = argument(value, None, "bound") if isinstance(value, ast.Call) else None
         return self.annotation(bound, place[1]) if bound is not None and place is not None else None
@@ -472,7 +472,7 @@ class Resolver:
 
     def _alias(self, node: ast.expr, scope: Scope) -> Symbol | None:
         """A type alias: a module-level name (here or elsewhere) whose value is itself an annotation."""
-        place = self._place(node, scope)
+        place = self.place(node, scope)
         if place is None:
             return None
         binding, owner = place
@@ -485,7 +485,7 @@ class Resolver:
             return self.annotation(value, owner)
         return None
 
-    def _place(self, node: ast.expr, scope: Scope) -> tuple[Binding, Scope] | None:
+    def place(self, node: ast.expr, scope: Scope) -> tuple[Binding, Scope] | None:
         """The single binding that a name or ``module.name`` goes back to, through imports."""
         if isinstance(node, ast.Name):
             for owner in scope.walk_up():
