@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SHOWN = bytes(
     c if c == ord("(") or c == ord("_") or (chr(c).isalnum() and c < 128) or c >= 128 else ord(" ") for c in range(256)
 )
+_WORDS_ONLY = _SHOWN.replace(b"(", b" ")
+_BUCKETS = 16_384
 # The leading line end makes the search fast; a line end is put before the first line for it.
 _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
@@ -89,6 +91,7 @@ class Callers:
         self._reaching: dict[Path, frozenset[Path]] = {}
         self._sets: dict[frozenset[Path], frozenset[Path]] = {}
         self._mentioning: dict[str, frozenset[Path]] = {}
+        self._buckets: list[int] = []
         self._files: list[Path] | None = None
         self._holding: dict[Owner, frozenset[Path]] = {}
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
@@ -185,8 +188,25 @@ class Callers:
     def mentioning(self, name: str) -> frozenset[Path]:
         """The files in which a word stands."""
         if name not in self._mentioning:
-            self._mentioning[name] = frozenset(path for path in self.files if self.mentions(path, name))
+            near = self._words()[hash(name.encode()) % _BUCKETS]
+            self._mentioning[name] = frozenset(path for path in self._of_mask(near) if self.mentions(path, name))
         return self._mentioning[name]
+
+    def _words(self) -> list[int]:
+        """For every bucket of words, as a mask over ``files``, those in which one of its words stands."""
+        if not self._buckets:
+            self._buckets = [0] * _BUCKETS
+            for position, path in enumerate(self.files):
+                mask = 1 << position
+                for word in set(self.data(path).translate(_WORDS_ONLY).split()):
+                    self._buckets[hash(word) % _BUCKETS] |= mask
+        return self._buckets
+
+    def _of_mask(self, mask: int) -> Iterator[Path]:
+        while mask:
+            lowest = mask & -mask
+            yield self.files[lowest.bit_length() - 1]
+            mask ^= lowest
 
     def holding(self, owner: Owner) -> frozenset[Path]:
         """The files that may hold an object of a project class."""

@@ -60,7 +60,7 @@ def holders(
         following: dict[str, Holder] = {}
         for path in sorted(looks, key=str):
             project.trim(rounds=3)
-            for name, owner, is_function, classes in sorted(_held_in(project, path, looks[path], targets), key=str):
+            for name, owner, is_function, classes in _held_in(project, path, looks[path], targets):
                 if name not in found or not found[name].bound:  # also a word to start from that is bound to an object
                     holder = following.setdefault(name, Holder(name, is_function))
                     holder.bound.add(path)

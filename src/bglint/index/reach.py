@@ -52,6 +52,7 @@ class Reach:
         self._direct: dict[Path, frozenset[str]] = {}
         self._callees: dict[Path, frozenset[str]] = {}
         self._providers: list[Provider] = []
+        self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
         self._find()
 
@@ -60,9 +61,17 @@ class Reach:
         if path not in self._direct:
             content = self.callers.data(path)
             modules = set(self._imported(path))
-            modules |= {p.module for p in self._providers if path in p.files and p.word in content and p.used(content)}
+            modules |= {p.module for p in self._provided_to().get(path, ()) if p.used(content)}
             self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
         return self._direct[path]
+
+    def _provided_to(self) -> dict[Path, list[Provider]]:
+        """File → the providers that stand in it."""
+        if not self._by_file:
+            for provider in self._providers:
+                for path in provider.files & self.callers.mentioning(provider.word.decode()):
+                    self._by_file.setdefault(path, []).append(provider)
+        return self._by_file
 
     def _calls_of(self, path: Path, modules: Iterable[str]) -> frozenset[str]:
         names = {name.rpartition(".")[2] for module in modules for name in self._sinks[module]}
