@@ -91,12 +91,8 @@ class QueuedWork:
     def tasks(self) -> dict[Scope, Step]:
         """The functions that are queued, each with the first call that does."""
         found: dict[Scope, Step] = {}
-        callers = self.project.callers
-        for path in callers.files:
-            data = callers.data(path)
-            module = None
-            if b"BackgroundTask" in data or b"add_task" in data:
-                module = self.project.module_at(path)
+        for path in self.project.callers.files_with(b"BackgroundTask", b"add_task"):
+            module = self.project.module_at(path)
             for call, scope in calls_in(module, QUEUERS) if module is not None else ():
                 task = task_of(self.project, call, scope) if queues(self.project, call, scope) else None
                 function = function_behind(self.project, task, scope) if task is not None else None

@@ -96,6 +96,7 @@ class Callers:
         self._holding: dict[Owner, frozenset[Path]] = {}
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] | None = None
+        self._holding_words: dict[tuple[bytes, ...], tuple[Path, ...]] = {}
 
     @property
     def files(self) -> list[Path]:
@@ -103,6 +104,13 @@ class Callers:
         if self._files is None:
             self._files = sorted(self._find_files(), key=str)
         return self._files
+
+    def files_with(self, *words: bytes) -> tuple[Path, ...]:
+        """The files in which any of the words stands somewhere, remembered."""
+        if words not in self._holding_words:
+            found = (path for path in self.files if any(word in self.data(path) for word in words))
+            self._holding_words[words] = tuple(found)
+        return self._holding_words[words]
 
     def data(self, path: Path) -> bytes:
         """A file's bytes, empty where it cannot be read."""
