@@ -6,22 +6,21 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
+from bglint.index.background import queues
 from bglint.index.catching import Catching, flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.flow import nodes_of, surely_raises
 from bglint.index.request_path import is_route
 from bglint.model import Finding, Level
-from bglint.rules.background._shared import queues
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.background._shared import QueueingRule
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.rules.base import Candidate
 
 
-class BackgroundTaskLostOnRaise(Rule):
+class BackgroundTaskLostOnRaise(QueueingRule):
     """An exception raised after `add_task` throws the task away.
 
     ## What it does
@@ -74,12 +73,6 @@ class BackgroundTaskLostOnRaise(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues a task that a later raise drops."""
         return self._raises(call, scope) != []
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that queues a task."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the first raise that drops it."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index import context as where
+from bglint.index.background import function_behind, queues, task_of
 from bglint.index.endless import EndlessLoop, endless_loop
 from bglint.index.facts import dotted_text
-from bglint.index.symbols import PARTIAL
 from bglint.model import Finding, Frame, Level
-from bglint.rules.background._shared import queued_after, queues
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.background._shared import QueueingRule, queued_after
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.rules.base import Candidate
 
 
-class EndlessBackgroundTask(Rule):
+class EndlessBackgroundTask(QueueingRule):
     """A background task loops for ever.
 
     ## What it does
@@ -77,24 +74,17 @@ class EndlessBackgroundTask(Rule):
 
     code, name = "BGL112", "endless-background-task"
     level = Level.ERROR
-    triggers = frozenset({"add_task", "BackgroundTask"})
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues a task that loops for ever."""
         return self._loop(call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that queues a task."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the loop and the way to it."""
         call = candidate.site
         assert isinstance(call, ast.Call)
         found = self._loop(call, candidate.scope)
-        task = where.argument(call, 0, "func")
+        task = task_of(project, call, candidate.scope)
         if found is None or task is None:
             return None
         here = found.function.module is self.ctx.module
@@ -115,11 +105,6 @@ class EndlessBackgroundTask(Rule):
     def _loop(self, call: ast.Call, scope: Scope) -> EndlessLoop | None:
         if not queues(self.ctx.project, call, scope):
             return None
-        task = where.argument(call, 0, "func")
-        symbol = self.ctx.project.resolve(task, scope) if task is not None else None
-        if symbol is not None and symbol.instance and symbol.name == PARTIAL:
-            symbol = symbol.item
-        if symbol is not None and symbol.instance and symbol.class_ is not None:
-            symbol = self.ctx.project.resolver.class_member(symbol, "__call__")
-        function = symbol.function if symbol is not None else None
+        task = task_of(self.ctx.project, call, scope)
+        function = function_behind(self.ctx.project, task, scope) if task is not None else None
         return endless_loop(function, self.ctx.project) if function is not None else None
