@@ -158,7 +158,20 @@ class Session:
         settings = self.configuration.for_path(source.path)
         self.project(settings).lints(source.path, source)
         found = engine.lint(source, self.project(settings), settings, self.display(source.path))
+        found = _not_ignored(found, source, settings)
+        if settings.enabled("BGL001", False) and b"noqa" in source.data:
+            found = sorted([*found, *self._unused_noqa(source, found, settings)], key=lambda f: f.sort_key)
         return _kept(found, source, settings) if found else found
+
+    def _unused_noqa(self, source: Source, found: Sequence[Finding], settings: Settings) -> list[Finding]:
+        """The noqa comments that silence none of what was found; none where parts of the file were not linted."""
+        from bglint.unused_noqa import unused_noqa
+
+        if any(finding.code == "BGL000" for finding in found):
+            return []
+        enabled = {rule.code for rule in engine.enabled_rules(settings)}
+        unused = unused_noqa(source, found, enabled, codes(), self.display(source.path))
+        return _not_ignored(unused, source, settings)
 
     def unreadable(self, error: SourceError) -> list[Finding]:
         """The finding for a file that cannot be read."""
@@ -190,12 +203,17 @@ def _size(path: Path) -> int:
         return 0
 
 
+def _not_ignored(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:
+    """Those that per-file-ignores do not silence."""
+    ignored = settings.ignored_in(source.path) if findings and settings.per_file_ignores else None
+    return findings if ignored is None else [f for f in findings if not ignored(f.code)]
+
+
 def _kept(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:
-    """Those that neither a noqa comment nor per-file-ignores silence, without the fixes that nobody wants."""
+    """Those that no noqa comment silences, without the fixes that nobody wants."""
     from bglint.noqa import Noqa
 
-    ignored = settings.ignored_in(source.path)
-    kept = [f if settings.may_fix(f.code) else replace(f, fix=None) for f in findings if not ignored(f.code)]
+    kept = [f if settings.may_fix(f.code) else replace(f, fix=None) for f in findings]
     if settings.ignore_noqa:
         return kept
     noqa = Noqa(source.lines)

@@ -50,9 +50,7 @@ class Noqa:
         With codes it silences only those. flake8 itself skips the whole file even then, which hides more than
         was asked for.
         """
-        if self._file is None:
-            self._file = tuple(self._file_directives())
-        return any(directive.silences(code) for directive in self._file)
+        return any(directive.silences(code) for directive in self.file_directives())
 
     def directives(self) -> Iterator[Directive]:
         """Yield every ``# noqa``, in order, the first of its line only, as only that one counts.
@@ -61,6 +59,12 @@ class Noqa:
         """
         found = (self._on(row) for row in range(1, len(self._lines) + 1))
         return (directive for directive in found if directive is not None)
+
+    def file_directives(self) -> tuple[Directive, ...]:
+        """Return every ``# flake8: noqa``, in order; the white space before one is part of it."""
+        if self._file is None:
+            self._file = tuple(self._file_directives())
+        return self._file
 
     def _on(self, row: int) -> Directive | None:
         match = _INLINE.search(self._lines[row - 1])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bglint import __version__
 from bglint.model import Finding, Fix
 from bglint.source import Source
+from bglint.unused_noqa import CODE as UNUSED_NOQA
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +249,13 @@ def _compiles(text: str) -> bool:
 
 
 def _unexpected(before: Sequence[Finding], after: Sequence[Finding], applied: Counter[str]) -> set[str]:
-    """Return the codes with more findings left than there were before, less those that were fixed."""
+    """Return the codes with more findings left than there were before, less those that were fixed.
+
+    A fix may well make a noqa comment unused: that is no fault of it.
+    """
     had = Counter(finding.code for finding in before)
     left = Counter(finding.code for finding in after)
-    return {code for code, count in left.items() if count > max(0, had[code] - applied[code])}
+    return {code for code, count in left.items() if code != UNUSED_NOQA and count > max(0, had[code] - applied[code])}
 
 
 def _failure(blamed: Sequence[Finding], problem: str) -> FixFailure:

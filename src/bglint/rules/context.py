@@ -144,7 +144,10 @@ class RuleContext:
 
     def noqa_rows(self, candidate: Candidate) -> tuple[int, ...]:
         """Where a noqa comment counts: the reported row, then the first and last row of the statement's own line."""
-        first, last = header_rows(where.statement_of(self.module, candidate.site))
+        site = candidate.site
+        # An except clause is no statement, but has a header of its own.
+        own = site if isinstance(site, ast.ExceptHandler) else where.statement_of(self.module, site)
+        first, last = header_rows(own)
         return tuple(dict.fromkeys((candidate.span.start.row, first, last)))
 
     def chain(self, candidate: Candidate, path: BlockingPath) -> tuple[Frame, ...]:
@@ -190,7 +193,7 @@ def names_visible(scope: Scope) -> frozenset[str]:
     return frozenset(name for s in scope.walk_up() if s.is_function for name in s.names.bindings)
 
 
-def header_rows(statement: ast.stmt) -> tuple[int, int]:
+def header_rows(statement: ast.stmt | ast.ExceptHandler) -> tuple[int, int]:
     """First and last row of a statement's own logical line: for a compound statement, of its header."""
     last = statement.end_lineno or statement.lineno
     blocks = [getattr(statement, name, None) for name in ("body", "cases", "handlers")]
@@ -208,13 +211,13 @@ def _first_row(node: ast.AST) -> int:
     return min(rows)
 
 
-def _last_header_row(statement: ast.stmt, inner: int) -> int:
+def _last_header_row(statement: ast.stmt | ast.ExceptHandler, inner: int) -> int:
     """The last row of the header: where its expressions end, comments before the body left out."""
     ends = [child.end_lineno or 0 for child in _header_expressions(statement)]
     return min(inner, max(ends, default=statement.lineno)) if inner > statement.lineno else statement.lineno
 
 
-def _header_expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+def _header_expressions(statement: ast.stmt | ast.ExceptHandler) -> Iterator[ast.expr]:
     for child in ast.iter_child_nodes(statement):
         if isinstance(child, ast.expr):
             yield child
