@@ -27,8 +27,10 @@ SPEC_FILES = [
 RULES = {rule.code: rule for rule in all_rules()}
 # There are not ten ways to stay silent about a file that cannot be parsed; tests of the engine cover it.
 WITHOUT_SPEC_FILE = frozenset({"BGL000"})
-MINIMUM_REPORTED = 10
-MINIMUM_SILENT = 10
+# How many cases of each kind a rule needs: more for those that nearly every code base meets.
+MINIMUM = 8
+MINIMUM_FOUNDING = 10
+FOUNDING = ("BGL101", "BGL201", "BGL203", "BGL301", "BGL303", "BGL401", "BGL402", "BGL503")
 # Rules that rest on what really happens at run time, and show it.
 PROVEN = ("BGL101", "BGL201", "BGL203", "BGL303", "BGL401", "BGL402")
 DOCSTRING_SECTIONS = (
@@ -81,8 +83,9 @@ def test_every_rule_has_a_spec_file_with_enough_cases(code: str) -> None:
     assert path.is_file()
     cases = parse_fixture(path.read_text("utf-8"), path.name).cases
     reported = sum(case.reports for case in cases)
-    assert reported >= MINIMUM_REPORTED
-    assert len(cases) - reported >= MINIMUM_SILENT
+    enough = MINIMUM_FOUNDING if code in FOUNDING else MINIMUM
+    assert reported >= enough
+    assert len(cases) - reported >= enough
 
 
 @pytest.mark.parametrize("path", SPEC_FILES, ids=lambda path: path.stem)
