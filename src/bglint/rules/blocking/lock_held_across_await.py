@@ -73,7 +73,7 @@ class LockHeldAcrossAwait(Rule):
 
     code, name, level = "BGL408", "lock-held-across-await", Level.ERROR
     triggers = frozenset({"with", "acquire"})
-    needs = frozenset({"ock", "emaphore", "ondition", "mutex"})
+    needs = frozenset({"Lock", "_lock", " lock", ".lock", "lock_", "emaphore", "Condition", "mutex"})
     piece_needs = frozenset({"async def"})
     statements = (ast.With,)
 
@@ -146,8 +146,8 @@ class LockHeldAcrossAwait(Rule):
         return _message(f"`{text}`", lock) if held else None
 
     def _lock(self, node: ast.expr, scope: Scope) -> Symbol | None:
-        if not isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
-            return None
+        if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+            return None  # a lock that is made on the spot keeps nobody out
         symbol = self.ctx.project.resolve(node, scope)
         if symbol is None or not symbol.instance:
             return None

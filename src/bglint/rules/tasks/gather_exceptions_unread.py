@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
     from bglint.source import Source
 
-_WAITERS = frozenset({"asyncio.shield", "asyncio.wait_for", "asyncio.AbstractEventLoop.run_until_complete"})
+_WAITERS = frozenset({"asyncio.shield", "asyncio.wait_for"})
 _COUNTERS = frozenset({"all", "any", "bool", "len"})
 _COLLECTIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp)
 
@@ -61,7 +61,7 @@ class GatherExceptionsUnread(Rule):
     ## Fix safety
     Safe: the results stay as they are, and each exception among them is logged. The fix calls `_gather_and_log`, a
     small function that it adds to the module. No fix is offered where `gather` is not awaited directly, but handed to
-    `wait_for`, `shield` or `run_until_complete`.
+    `wait_for` or `shield`.
 
     ## References
     - [asyncio.gather](https://docs.python.org/3/library/asyncio-task.html#asyncio.gather)
@@ -158,8 +158,6 @@ class GatherExceptionsUnread(Rule):
             if waiter is None or waiter.name not in _WAITERS:
                 return None
             value = around
-            if waiter.name.endswith("run_until_complete"):
-                return value
         awaited = parents[value]
         return awaited if isinstance(awaited, ast.expr) else None
 
