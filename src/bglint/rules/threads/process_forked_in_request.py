@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases, last_name
 from bglint.index.context import argument
 from bglint.index.origins import origins
 from bglint.model import Finding
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 _STARTERS = frozenset({"multiprocessing.Pool", "multiprocessing.Process", "multiprocessing.pool.Pool"})
 _FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork"})
@@ -64,7 +65,12 @@ class ProcessForkedInRequest(Rule):
 
     code, name = "BGL306", "process-forked-in-request"
     triggers = frozenset({"Process", "Pool", "fork", "forkpty"})
-    needs = frozenset({"multiprocessing", "fork"})
+    # A module of the project may hand it on.
+    needs = frozenset({"multiprocessing", "fork", "import Pool", "import Process"})
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call in a function forks this process."""
@@ -86,7 +92,8 @@ class ProcessForkedInRequest(Rule):
         if not project.request_path.includes(candidate.scope):
             return None
         assert isinstance(candidate.site, ast.Call)
-        called = last_name(candidate.site.func)
+        symbol = project.resolve(candidate.site.func, candidate.scope)
+        called = symbol.last if symbol is not None else last_name(candidate.site.func)
         instead = "" if "fork" in called else f'; use `multiprocessing.get_context("spawn").{called}(...)`'
         return self.finding(
             candidate,

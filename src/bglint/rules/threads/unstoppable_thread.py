@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from bglint.index.callers import import_aliases
 from bglint.index.context import argument, has_star
 from bglint.index.endless import EndlessLoop, endless_loop
 from bglint.model import Applicability, Finding, Frame, Level
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 
 class UnstoppableThread(Rule):
@@ -67,7 +69,12 @@ class UnstoppableThread(Rule):
 
     code, name, level = "BGL305", "unstoppable-thread", Level.ERROR
     triggers = frozenset({"Thread"})
-    needs = frozenset({"threading"})
+    # A module of the project may hand it on.
+    needs = frozenset({"threading", "import Thread"})
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a thread that is no daemon."""
