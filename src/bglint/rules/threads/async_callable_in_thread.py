@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index.background import function_behind
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases, last_name
 from bglint.index.facts import dotted_text
 from bglint.model import Finding, Level
 from bglint.rules.base import Candidate, Rule
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 _TRANSPARENT = frozenset({"classmethod", "staticmethod", "override", "final"})
 
@@ -65,6 +66,10 @@ class AsyncCallableInThread(Rule):
 
     code, name, level = "BGL307", "async-callable-in-thread", Level.ERROR
     triggers = frozenset(name.rpartition(".")[2] for name in RUNNERS)
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call hands an async function to a thread."""

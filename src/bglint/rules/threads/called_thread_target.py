@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases, last_name
 from bglint.index.context import argument
 from bglint.index.facts import dotted_text
 from bglint.index.plain_results import gives_no_callable, is_async
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 # Their constructors take the arguments of the target apart from it.
-_WITH_ARGS = frozenset({"Process", "Thread", "Timer"})
+_WITH_ARGS = frozenset({"multiprocessing.Process", "threading.Thread", "threading.Timer"})
 
 
 class CalledThreadTarget(Rule):
@@ -58,6 +59,10 @@ class CalledThreadTarget(Rule):
 
     code, name, level = "BGL308", "called-thread-target", Level.ERROR
     triggers = frozenset(name.rpartition(".")[2] for name in RUNNERS)
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call hands a thread the result of a call."""
@@ -107,9 +112,11 @@ class CalledThreadTarget(Rule):
         before = min((node.lineno, node.col_offset) for node in (*given, inner)[:1])
         if any((node.lineno, node.col_offset) > before for node in call.args if node is not inner):
             return Refused("more arguments follow")
-        if last_name(call.func) not in _WITH_ARGS and any(keyword.value is inner for keyword in call.keywords):
+        runner = project.resolve(call.func, candidate.scope)
+        with_args = runner is not None and runner.name in _WITH_ARGS
+        if not with_args and any(keyword.value is inner for keyword in call.keywords):
             return Refused("the callable is given by its keyword")
-        text = self._taken_apart(inner, last_name(call.func) in _WITH_ARGS)
+        text = self._taken_apart(inner, with_args)
         if self.ctx.text(inner).count("#") != text.count("#"):
             return Refused("a comment in the call would be lost")
         return Rewrite(Applicability.SAFE, "Hand over the function and its arguments", (self.ctx.replace(inner, text),))

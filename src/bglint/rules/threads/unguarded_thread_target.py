@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from bglint.index.callers import import_aliases
 from bglint.index.guards import Guard
 from bglint.model import Finding, Frame
 from bglint.rules.base import Candidate, Rule
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.source import Source
 
 _THREADS = frozenset({"threading.Thread", "threading.Timer"})
 
@@ -66,6 +68,10 @@ class UnguardedThreadTarget(Rule):
     code, name, default = "BGL309", "unguarded-thread-target", False
     triggers = frozenset({"Thread", "Timer"})
     needs = frozenset({"threading"})
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, and what this file calls them."""
+        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a thread."""
