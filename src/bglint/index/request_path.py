@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.background import QueuedWork
-from bglint.index.callers import mentions_in
+from bglint.index.callers import calls_in, mentions_in
 from bglint.index.facts import Scope
 from bglint.index.symbols import PARTIAL, Symbol
 
@@ -53,6 +53,12 @@ _HANDLER_METHODS = frozenset(
     {"dispatch", "get", "post", "put", "patch", "delete", "on_connect", "on_receive", "on_disconnect"}
 )
 _MADE_BY_CLASS = frozenset({"__init__", "__call__", "__post_init__", "__new__"})
+# The calls that hand a function over by themselves.
+_HANDING_OVER = frozenset(
+    {"BackgroundTask", "Depends", "Route", "Security", "add_api_route", "add_route", "add_task"}
+)  # fmt: skip
+_HANDED = re.compile(rb"\b(?:" + "|".join(sorted(_HANDING_OVER)).encode() + rb")\s*\(")
+_MOST_BYTES = 400
 _MOST_FUNCTIONS = 300
 _MOST_MENTIONS = 3_000
 # A name in more files than this (`get`, `run`) would cost more than its answer is worth.
@@ -115,6 +121,28 @@ class RequestPath:
             if not is_call and is_registrar(self.project.resolve(call.func, scope)):
                 yield None
             yield from _function_at(scope)
+
+    def handed_over(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
+        """The calls that hand a function to FastAPI or Starlette (``Depends``, ``add_task`` …), each with its scope."""
+        made = function.name == "__call__"
+        near = sorted(self.project.callers.reaching(function.module.path)) if made else []
+        for name in self._written_as(function, near):
+            for path in sorted(self._handed_words.get(name, ())):
+                module = self.project.module_at(path)
+                for call, scope in calls_in(module, _HANDING_OVER) if module is not None else ():
+                    if any(self._is(given, scope, function, name) for given in _handed_over(call)):
+                        yield call, scope
+
+    @cached_property
+    def _handed_words(self) -> dict[str, set[Path]]:
+        """The words that stand behind the opening parenthesis of such a call, and the files where they do."""
+        found: dict[str, set[Path]] = {}
+        for path in self.project.callers.files_with(*(word.encode() for word in sorted(_HANDING_OVER))):
+            data = self.project.callers.data(path)
+            for match in _HANDED.finditer(data):
+                for word in re.findall(rb"\w+", data[match.end() : match.end() + _MOST_BYTES]):
+                    found.setdefault(word.decode("utf-8", "replace"), set()).add(path)
+        return found
 
     def references(self, function: Scope) -> Iterator[tuple[ast.Call, Scope, bool]]:
         """The calls of a function (True), and those that are given it (False), each with the scope it is made in."""

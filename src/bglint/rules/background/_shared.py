@@ -50,8 +50,8 @@ class QueueingRule(Rule):
 
 def dependency_calls(project: Project, function: Scope) -> Iterator[ast.Call]:
     """The ``Depends(function)`` and ``Security(function)`` of a project."""
-    for call, scope, is_call in project.request_path.references(function):
-        symbol = None if is_call else project.resolve(call.func, scope)
+    for call, scope in project.request_path.handed_over(function):
+        symbol = project.resolve(call.func, scope)
         if symbol is not None and symbol.name in ("fastapi.Depends", "fastapi.Security"):
             yield call
 

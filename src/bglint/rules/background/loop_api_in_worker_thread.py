@@ -141,9 +141,7 @@ def worker_thread(project: Project, function: Scope) -> str | None:
         return None
     if decorators or (is_route(function, project) and function.name not in ("dispatch", "on_connect", "on_receive")):
         return "exception handler" if decorators == {"exception_handler"} else "route"
-    for call, scope, is_call in project.request_path.references(function):
-        if is_call:
-            continue
+    for call, scope in project.request_path.handed_over(function):
         symbol = project.resolve(call.func, scope)
         if symbol is not None and symbol.name in _WORKERS:
             return _WORKERS[symbol.name]
