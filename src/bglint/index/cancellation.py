@@ -131,7 +131,7 @@ def awaits_others(
         for call in scope.calls
     )
     for await_ in awaited:
-        if isinstance(await_.value, ast.Call) and last_name(await_.value.func) in _CLOSING:
+        if _closes(await_.value):
             continue
         tasks = list(_tasks(await_.value))
         if not tasks:
@@ -145,6 +145,13 @@ def awaits_others(
         if any(symbol is not None and symbol.name == COROUTINE for symbol in symbols):
             return False
     return True
+
+
+def _closes(value: ast.expr) -> bool:
+    """Whether what is awaited cleans up: ``x.close()``, perhaps ``wait_for(x.close(), 5)``."""
+    while isinstance(value, ast.Call) and last_name(value.func) in _GATHERING and value.args:
+        value = value.args[0]
+    return isinstance(value, ast.Call) and last_name(value.func) in _CLOSING
 
 
 def _enters(node: ast.AST) -> bool:

@@ -12,7 +12,7 @@ from bglint.index.dependencies import Lease, commit_after_yield, is_commit, leas
 from bglint.index.facts import dotted_text
 from bglint.index.flow import nodes_of
 from bglint.index.guards import Guard
-from bglint.index.request_path import is_route
+from bglint.index.request_path import registrations
 from bglint.model import Finding, Frame, Level
 from bglint.rules.background._shared import QueueingRule, fastapi_before
 
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from bglint.rules.base import Candidate
 
 
+_READING = frozenset({"get", "head", "options"})
+
+
 class BackgroundFailureRollsBack(QueueingRule):
     """A failing background task rolls back what the request has written.
 
     ## What it does
     Reports `add_task(f, ...)` in a route that depends, itself or through other dependencies, on a generator which
     commits after its `yield`, where `f` is a function of your project that lets exceptions out, and the route does not
-    commit itself. Only for FastAPI up to 0.105 and from 0.118 on, or where the version is unknown.
+    commit itself. Only for FastAPI up to 0.105 and from 0.118 on, or where the version is unknown. Routes for GET and
+    HEAD are taken to write nothing.
 
     ## Why is this bad?
     In these versions the dependency goes on after its `yield` when the background tasks have run, and an exception of
@@ -109,7 +113,7 @@ class BackgroundFailureRollsBack(QueueingRule):
         settings = self.ctx.settings
         if not fastapi_before(settings, "0.106") and fastapi_before(settings, "0.118"):
             return None
-        if not scope.is_function or not is_route(scope, project) or not queues(project, call, scope):
+        if not scope.is_function or not self._may_write(scope) or not queues(project, call, scope):
             return None
         task = task_of(project, call, scope)
         if task is None or project.guards.of_expression(task, scope).guard is not Guard.UNGUARDED:
@@ -119,6 +123,10 @@ class BackgroundFailureRollsBack(QueueingRule):
             if commit is not None:
                 return None if self._commits(call, scope) else (lease, commit)
         return None
+
+    def _may_write(self, function: Scope) -> bool:
+        """Whether a function is a route that answers more than GET and HEAD."""
+        return any(symbol.last not in _READING for symbol in registrations(function, self.ctx.project))
 
     def _commits(self, call: ast.Call, scope: Scope) -> bool:
         """Whether the route itself commits on every way that queues the task."""

@@ -94,20 +94,20 @@ class AbandonedPendingTasks(Rule):
         if not by_time and first not in ("FIRST_COMPLETED", "FIRST_EXCEPTION"):
             return None
         called = self.ctx.project.resolve(call.func, scope)
-        if called is None or called.name not in ("asyncio.wait", "asyncio.as_completed") or self._is_main(scope):
+        if called is None or called.name not in ("asyncio.wait", "asyncio.as_completed"):
             return None
         tasks = where.argument(call, 0, "fs")
         if tasks is None or self._in_group(call, scope):
             return None
         if called.name == "asyncio.as_completed":
-            if not by_time or self._cancels(scope) or not self._is_left(tasks, call, scope):
+            if not by_time or self._cancels(scope) or not self._is_left(tasks, call, scope) or self._is_main(scope):
                 return None
             return (
                 "When the timeout of `as_completed()` strikes, the tasks that are not done go on running, and nobody "
                 "sees how they end; cancel them"
             )
         lost = _lost(call, scope)
-        if lost is None or not self._is_left(tasks, call, scope):
+        if lost is None or not self._is_left(tasks, call, scope) or self._is_main(scope):
             return None
         until = "the timeout" if by_time else "the first one"
         return f"Tasks that are not done after {until} go on running: {lost}; cancel or await them"

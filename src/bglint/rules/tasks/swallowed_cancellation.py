@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from bglint.index.callers import last_name
 from bglint.index.cancellation import cancelling_handler, goes_on_after, suppresses_cancellation
 from bglint.index.catching import caught_types
 from bglint.index.context import TRIES
@@ -126,11 +127,27 @@ class SwallowedCancellation(Rule):
 
     def _next_await(self, node: ast.stmt, scope: Scope) -> ast.AST | None:
         project = self.ctx.project
+        if not self._names_it(node):
+            return None
         if isinstance(node, ast.With):
             return goes_on_after(node, scope, project) if suppresses_cancellation(node, scope, project) else None
         if isinstance(node, TRIES) and cancelling_handler(node, scope, project) is not None:  # type: ignore[arg-type]
             return goes_on_after(node, scope, project)  # type: ignore[arg-type]
         return None
+
+    def _names_it(self, node: ast.stmt) -> bool:
+        """Whether a statement reads as if it could catch a cancellation: told from names alone."""
+        if isinstance(node, ast.With):
+            return any(
+                last_name(i.context_expr.func) == "suppress" for i in node.items if isinstance(i.context_expr, ast.Call)
+            )
+        words = self.words(self.ctx.source)
+        types = [handler.type for handler in node.handlers]  # type: ignore[attr-defined]
+        return any(
+            kind is None
+            or any(isinstance(part, (ast.Name, ast.Attribute)) and last_name(part) in words for part in ast.walk(kind))
+            for kind in types
+        )
 
     def _header(self, handler: ast.ExceptHandler) -> Span:
         """``except ...`` without the colon."""
