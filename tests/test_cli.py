@@ -186,7 +186,7 @@ class TestRuleCommand:
         assert "```python" in page["sections"]["Example"]
 
     @pytest.mark.parametrize(
-        ("name", "hint"), [("BGL420", "BGL402"), ("blocking-sleeep", "blocking-sleep"), ("xyz", "--all")]
+        ("name", "hint"), [("BGL4O2", "BGL402"), ("blocking-sleeep", "blocking-sleep"), ("xyz", "--all")]
     )
     def test_an_unknown_rule_is_an_error_that_names_the_nearest(self, run: Run, name: str, hint: str) -> None:
         done = run("rule", name)
