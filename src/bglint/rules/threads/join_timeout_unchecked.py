@@ -30,7 +30,8 @@ class JoinTimeoutUnchecked(Rule):
     ## What it does
     Reports `.join(timeout)` of a `threading.Thread` or `multiprocessing.Process` when the function asks for neither
     `is_alive()` nor `exitcode` afterwards. It is silent where the thread is a daemon and the code cleans up (a function
-    named `stop`, `close`, `shutdown` and so on, a `finally` block): there it ends with the process.
+    named `stop`, `close`, `shutdown` and so on, a `finally` block): there it ends with the process. It is also silent
+    in a `while` loop, whose condition decides whether to wait on.
 
     ## Why is this bad?
     `join(timeout)` returns `None`, whether the thread has ended or not. Code that goes on as if it had reads half a
@@ -62,8 +63,8 @@ class JoinTimeoutUnchecked(Rule):
 
     code, name = "BGL304", "join-timeout-unchecked"
     triggers = frozenset({"join"})
-    needs = frozenset({"threading", "multiprocessing", "Thread", "Process"})
-    piece_needs = frozenset({".join("})
+    needs = frozenset({".join("})
+    piece_needs = needs
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call joins a thread or process with a timeout, and nothing asks how it ended."""
@@ -118,6 +119,8 @@ class JoinTimeoutUnchecked(Rule):
 def _is_checked(call: ast.Call, scope: Scope) -> bool:
     """Whether anything after the join, in the same function or loop, asks whether a thread or process has ended."""
     loops = [parent for _, parent in where.within_function(scope.module, call) if isinstance(parent, where.LOOPS)]
+    if any(isinstance(loop, ast.While) for loop in loops):
+        return True  # its condition decides whether to wait on
     start = loops[-1].lineno if loops else call.lineno
     nodes = (node for node in ast.walk(scope.node) if isinstance(node, ast.Attribute) and node.attr in _ANSWERS)
     return any(node.lineno >= start for node in nodes)
