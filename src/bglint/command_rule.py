@@ -37,17 +37,8 @@ def rule(code: str | None, every: bool, output_format: str) -> int:
     if output_format == "json":
         _print_json(pages, as_list=every)
     else:
-        _print_text("\n\n".join(map(_markdown, pages)))
+        _print_text("\n\n".join(page.markdown for page in pages))
     return 0
-
-
-def _markdown(page: RulePage) -> str:
-    state = "on by default" if page.default else "off by default"
-    return f"# {page.name} ({page.code})\n\nReported as {_article(page.level.value)}; {state}.\n\n{page.explanation}"
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 def _print_text(markdown: str) -> None:

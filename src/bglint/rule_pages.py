@@ -25,6 +25,13 @@ class RulePage:
     explanation: str
 
     @property
+    def markdown(self) -> str:
+        """The whole page."""
+        state = "on by default" if self.default else "off by default"
+        level = f"an {self.level.value}" if self.level.value[0] in "aeiou" else f"a {self.level.value}"
+        return f"# {self.name} ({self.code})\n\nReported as {level}; {state}.\n\n{self.explanation}"
+
+    @property
     def sections(self) -> dict[str, str]:
         """Heading → text."""
         found: dict[str, list[str]] = {}
