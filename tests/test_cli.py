@@ -64,7 +64,7 @@ class TestExitCodes:
         ("arguments", "hint"),
         [
             (("--sellect", "BGL4"), "--select"),
-            (("--select", "BGL042"), "BGL402"),
+            (("--select", "BGL4O2"), "BGL402"),
             (("--ignore", "blocking-slep"), "blocking-sleep"),
             (("--output-format", "jsn"), '"json"'),
             (("--color", "alwys"), '"always"'),
