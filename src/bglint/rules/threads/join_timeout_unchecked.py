@@ -70,8 +70,11 @@ class JoinTimeoutUnchecked(Rule):
         """Whether a call joins a thread or process with a timeout, and nothing asks how it ended."""
         if not isinstance(call.func, ast.Attribute) or has_no_timeout(call) or where.has_star(call):
             return False
-        if isinstance(call.func.value, ast.Constant) or where.argument(call, 0, "timeout") is None:
+        timeout = where.argument(call, 0, "timeout")
+        if isinstance(call.func.value, ast.Constant) or timeout is None:
             return False
+        if isinstance(timeout, ast.Constant) and timeout.value == 0:
+            return False  # it waits for nothing: the thread is known to have ended
         return joined_kind(self.ctx.project, call, scope) in ("thread", "process") and not _is_checked(call, scope)
 
     def visit_Call(self, node: cst.Call) -> None:
