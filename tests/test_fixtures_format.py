@@ -33,9 +33,7 @@ class TestFileNames:
     def test_code_and_rule_name(self) -> None:
         assert parse_filename("fixtures/proofs/BGL203-dangling-task.md") == ("BGL203", "dangling-task")
 
-    @pytest.mark.parametrize(
-        "name", ["README.md", "BGL20-a.md", "BGL201.md", "BGL201-Gather.md", "BGL201-a.txt"]
-    )
+    @pytest.mark.parametrize("name", ["README.md", "BGL20-a.md", "BGL201.md", "BGL201-Gather.md", "BGL201-a.txt"])
     def test_other_shapes_are_errors(self, name: str) -> None:
         with pytest.raises(FixtureError, match="file name"):
             parse_filename(name)
@@ -153,8 +151,7 @@ class TestMarkers:
 
     def test_options(self) -> None:
         file = only_file(
-            r'a()  # error: BGL201 col=5 message="say \"hi\", #2" fix=none refused="a, try", BGL401 fix=safe'
-            + "\n"
+            r'a()  # error: BGL201 col=5 message="say \"hi\", #2" fix=none refused="a, try", BGL401 fix=safe' + "\n"
         )
         assert file.expected == (
             Expected(1, "BGL201", column=5, message='say "hi", #2', fix="none", refused="a, try"),
@@ -162,9 +159,7 @@ class TestMarkers:
         )
 
     def test_error_below_means_the_next_line_and_takes_no_line_itself(self) -> None:
-        file = only_file(
-            "x\n    # error-below: BGL201\n    # error-below: BGL401\ny = '''\n''' # error: BGL203\n"
-        )
+        file = only_file("x\n    # error-below: BGL201\n    # error-below: BGL401\ny = '''\n''' # error: BGL203\n")
         assert file.text == "x\ny = '''\n'''\n"
         assert file.expected == (Expected(2, "BGL201"), Expected(2, "BGL401"), Expected(3, "BGL203"))
 

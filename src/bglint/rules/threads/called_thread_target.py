@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Their constructors take the arguments of the target apart from it.
 _WITH_ARGS = frozenset({"multiprocessing.Process", "threading.Thread", "threading.Timer"})
+# They hand on positional arguments only.
+_WITHOUT_KEYWORDS = frozenset({"anyio.to_thread.run_sync", "asyncio.AbstractEventLoop.run_in_executor"})
 
 
 class CalledThreadTarget(Rule):
@@ -49,8 +51,9 @@ class CalledThreadTarget(Rule):
 
     ## Fix safety
     Safe: the call is taken apart, so that the function runs in the thread, as it was meant to. No fix is offered for
-    `async def` functions, whose coroutine no thread would await, where the constructor already has `args` or `kwargs`,
-    and where a comment would get lost.
+    `async def` and generator functions, which run nothing when a thread calls them, where the constructor already has
+    `args` or `kwargs`, for keyword arguments that would not be passed on (`run_in_executor`), and where a comment would
+    get lost.
 
     ## References
     - [threading.Thread](https://docs.python.org/3/library/threading.html#threading.Thread)
@@ -106,6 +109,10 @@ class CalledThreadTarget(Rule):
         called = project.resolve(inner.func, candidate.scope)
         if called is None or is_async(called):
             return Refused("no thread would await the coroutine")
+        if called.name.startswith(("asyncio.", "aiofiles.")):
+            return Refused("it belongs on the event loop")
+        if called.function is not None and called.function.yields:
+            return Refused("a generator function runs nothing when it is called")
         if argument(call, None, "args") is not None or argument(call, None, "kwargs") is not None:
             return Refused("the target is given arguments, too")
         given = [*inner.args, *(k.value for k in inner.keywords)]
@@ -116,9 +123,13 @@ class CalledThreadTarget(Rule):
         with_args = runner is not None and runner.name in _WITH_ARGS
         if not with_args and any(keyword.value is inner for keyword in call.keywords):
             return Refused("the callable is given by its keyword")
+        if inner.keywords and runner is not None and runner.name in _WITHOUT_KEYWORDS:
+            return Refused("keyword arguments are not passed on")
         text = self._taken_apart(inner, with_args)
         if self.ctx.text(inner).count("#") != text.count("#"):
             return Refused("a comment in the call would be lost")
+        if not _can_be_given(text):
+            return Refused("its arguments cannot be written without it")
         return Rewrite(Applicability.SAFE, "Hand over the function and its arguments", (self.ctx.replace(inner, text),))
 
     def _taken_apart(self, inner: ast.Call, with_args: bool) -> str:
@@ -141,3 +152,12 @@ class CalledThreadTarget(Rule):
             )
             parts.append(f"kwargs={{{', '.join(pairs)}}}")
         return ", ".join(parts)
+
+
+def _can_be_given(text: str) -> bool:
+    """Whether ``text`` can stand between parentheses: a bare generator cannot, nor can one that ends in a comment."""
+    try:
+        ast.parse(f"_({text})")
+    except SyntaxError:
+        return False
+    return True
