@@ -11,7 +11,7 @@ from bglint.index import context as where
 from bglint.index.background import queues
 from bglint.index.callers import last_name
 from bglint.index.dependencies import Lease, closes, leases
-from bglint.index.facts import dotted_text
+from bglint.index.facts import BindingKind, dotted_text
 from bglint.index.request_path import is_route
 from bglint.model import Finding, Frame, Level
 from bglint.rules.background._shared import QueueingRule, fastapi_before
@@ -154,13 +154,13 @@ class EscapingRequestResource(QueueingRule):
     def _escape(self, call: ast.Call, scope: Scope) -> _Escape | None:
         """The first resource of the request that a call lets out."""
         project = self.ctx.project
-        if not scope.is_function or not scope.parameters or not is_route(scope, project):
+        if not scope.is_function or not scope.decorators:
+            return None
+        names = _given_names(call, scope) & {parameter.arg for parameter in scope.parameters}
+        if not names or not is_route(scope, project):
             return None
         queued = queues(project, call, scope)
-        if not queued and not self._starts(call, scope):
-            return None
-        names = _given_names(call, scope, project)
-        if not names or (not queued and _is_awaited_later(call, scope)):
+        if not queued and (not self._starts(call, scope) or _is_awaited_later(call, scope)):
             return None
         for name in sorted(names):
             escape = self._resource(name, scope)
@@ -188,7 +188,7 @@ def _instead(escape: _Escape) -> str:
     return "read it first, and pass the bytes" if escape.lease is None else "open another one where it is used"
 
 
-def _given_names(call: ast.Call, scope: Scope, project: Project) -> frozenset[str]:
+def _given_names(call: ast.Call, scope: Scope) -> frozenset[str]:
     """The names of the function that a call hands over, as values or inside what it runs."""
     found: set[str] = set()
     pending: list[ast.expr] = [*call.args, *(keyword.value for keyword in call.keywords)]
@@ -196,7 +196,7 @@ def _given_names(call: ast.Call, scope: Scope, project: Project) -> frozenset[st
         node = pending.pop()
         if isinstance(node, ast.Name):
             found.add(node.id)
-            found |= _read_by(node, scope, project)
+            found |= _read_by(node, scope)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr == "file" or _is_bound_method(node, call):
                 found.add(node.value.id)
@@ -229,15 +229,13 @@ def _runs(node: ast.Call, call: ast.Call) -> bool:
     )
 
 
-def _read_by(node: ast.Name, scope: Scope, project: Project) -> frozenset[str]:
-    """What a nested function of ``scope``, called ``node``, uses of it."""
-    symbol = project.resolve(node, scope)
-    inner = symbol.function if symbol is not None else None
-    if inner is None or inner.parent is not scope:
-        return frozenset()
+def _read_by(node: ast.Name, scope: Scope) -> frozenset[str]:
+    """What nested functions of ``scope``, called ``node``, use of it."""
     used: set[str] = set()
-    for statement in inner.body:
-        used |= _used_in(statement, set(inner.names.bindings))
+    for binding in scope.names.bindings.get(node.id, ()):
+        if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
+            for statement in binding.scope.body:
+                used |= _used_in(statement, set(binding.scope.names.bindings))
     return frozenset(used)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # Other names under which a file may know the classes.
 _JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise, ast.While, *TRIES)
-_ALIASES = re.compile(r"\b(?:CancelledError|BaseException)[ \t]+as[ \t]+(\w+)")
+_ALIASES = (re.compile(r"CancelledError[ \t]+as[ \t]+(\w+)"), re.compile(r"BaseException[ \t]+as[ \t]+(\w+)"))
 
 
 class SwallowedCancellation(Rule):
@@ -91,8 +92,7 @@ class SwallowedCancellation(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The classes, what this file calls them, and ``except`` where it stands bare."""
-        names = {"CancelledError", "BaseException", "get_cancelled_exc_class", *_ALIASES.findall(source.text)}
-        return frozenset(names | {"except"} if "except:" in source.text else names)
+        return _words(source.text)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """No call alone swallows anything."""
@@ -214,3 +214,10 @@ class SwallowedCancellation(Rule):
         line = self.ctx.source.lines[row - 1].rstrip("\r\n")
         indent = self.ctx.indentation(handler.body[0].lineno)
         return self.ctx.insert(Location(row, len(line) + 1), f"{self.ctx.source.newline}{indent}raise")
+
+
+@lru_cache(maxsize=4)
+def _words(text: str) -> frozenset[str]:
+    aliases = (name for pattern in _ALIASES for name in pattern.findall(text))
+    names = frozenset({"CancelledError", "BaseException", "get_cancelled_exc_class", *aliases})
+    return names | {"except"} if "except:" in text else names
