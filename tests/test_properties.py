@@ -77,6 +77,8 @@ def stays_in_place(text: str, finding: Finding, edit: Edit) -> bool:
     """Whether an edit lies inside the reported statement, or inserts an import or helper between module statements."""
     at, end = edit.span.start, edit.span.end
     module_statements = (extent(node, text) for node in ast.parse(text).body)
+    if finding.code == "BGL001":  # a comment belongs to no statement
+        return at.row == end.row == finding.span.start.row
     if at == end and not any(first < at < last for first, last in module_statements):
         return True
     return any(first <= at and end <= last for first, last in reported_statement(text, finding.span.start))
