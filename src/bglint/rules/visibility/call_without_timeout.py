@@ -75,6 +75,10 @@ class CallWithoutTimeout(Rule):
     level = Level.WARNING
     kind = "http"
     triggers = frozenset[str]()
+    # Without one of these a file neither names a library that waits nor what usually holds a session of one.
+    needs = frozenset(
+        {"requests", "urllib", "urlopen", "smtplib", "subprocess", "httpx", "aiohttp", "session", "client", "http"}
+    )
 
     @classmethod
     def reaches(cls, path: Path, project: Project) -> bool:
