@@ -287,10 +287,8 @@ def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
 
 
 def _waits_for(statement: ast.stmt, text: str) -> bool:
-    """Whether a statement awaits the future, or leaves the function unless it is done."""
-    if isinstance(statement, ast.If) and isinstance(
-        statement.body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break)
-    ):
+    """Whether a statement awaits the future, loops until it is done, or jumps away unless it is done."""
+    if isinstance(statement, ast.While) or (isinstance(statement, ast.If) and isinstance(statement.body[-1], _JUMPS)):
         test = statement.test
         return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _asks_done(test.operand, text)
     if isinstance(statement, (ast.Expr, ast.Assign)) and isinstance(statement.value, ast.Await):
@@ -298,6 +296,9 @@ def _waits_for(statement: ast.stmt, text: str) -> bool:
             dotted_text(n) == text for n in ast.walk(statement.value) if isinstance(n, (ast.Name, ast.Attribute))
         )
     return False
+
+
+_JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def runs_without_loop(module: Module, node: ast.AST) -> bool:
