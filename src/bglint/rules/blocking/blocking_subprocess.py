@@ -23,7 +23,7 @@ class BlockingSubprocess(BlockingRule):
 
     ## What it does
     Finds `subprocess.run`, `call`, `check_call`, `check_output` and `getoutput`, `Popen(...).wait()` and
-    `.communicate()`, reading a `Popen`'s pipes, `os.system`, `os.popen`, `os.wait*` and `os.spawn*` that run inside an
+    `.communicate()`, `os.system`, `os.popen`, `os.wait*` and `os.spawn*` that run inside an
     `async def`. A call of a sync helper counts when the helper reaches such a call, through any number of functions
     and files; the report shows the way there.
 
