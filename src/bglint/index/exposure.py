@@ -300,7 +300,8 @@ class Exposure:
             return False
         if symbol.name == "builtins.getattr":
             return len(node.args) < 3
-        return not data.matches(symbol.name, _harmless())
+        # To make a session factory is one thing, to call it another: "()" stands for the latter.
+        return not data.matches(f"{symbol.name}()" if symbol.instance else symbol.name, _harmless())
 
     def runner(self, symbol: Symbol) -> int | None:
         """Which argument a call of this library function calls and lets the exceptions of out."""
