@@ -11,8 +11,8 @@ from bglint.index.facts import dotted_text
 from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.threads._joins import has_no_timeout, joined_kind
 from bglint.rules.threads._shared import alive_check, logger_at, place_of
-from bglint.rules.threads.join_without_timeout import has_no_timeout, joined_kind
 
 if TYPE_CHECKING:
     import libcst as cst

@@ -11,6 +11,7 @@ from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.threads._jobs import run_by
+from bglint.rules.threads._joins import has_no_timeout, joined_kind
 from bglint.rules.threads._shared import Place, alive_check, expression_refusal, logger_at, place_of
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
     from bglint.index.project import Project
 
-_THREADS = frozenset({"threading.Thread.join", "threading.Timer.join"})
-_PROCESSES = frozenset({"multiprocessing.Process.join"})
-_QUEUES = frozenset(
-    {"queue.Queue.join", "queue.LifoQueue.join", "queue.PriorityQueue.join", "multiprocessing.JoinableQueue.join"}
-)
 _STOPS = frozenset({"threading.Event.set", "multiprocessing.Event.set"})
 _KILLS = frozenset({"multiprocessing.Process.kill", "multiprocessing.Process.terminate"})
 
@@ -184,23 +180,6 @@ class JoinWithoutTimeout(Rule):
             *alive_check(receiver, kind, logger, seconds, indent, unit),
         ]
         return Edit(place.span, place.lead + place.newline.join(lines))
-
-
-def has_no_timeout(call: ast.Call) -> bool:
-    """Whether a call is ``x.join()``, ``x.join(None)`` or ``x.join(timeout=None)``."""
-    if not isinstance(call.func, ast.Attribute) or call.func.attr != "join" or len(call.args) + len(call.keywords) > 1:
-        return False
-    given = [*call.args, *(k.value if k.arg == "timeout" else k for k in call.keywords)]
-    return all(isinstance(value, ast.Constant) and value.value is None for value in given)
-
-
-def joined_kind(project: Project, call: ast.Call, scope: Scope) -> str | None:
-    """``thread``, ``process`` or ``queue`` for a proven ``join`` of one, else None."""
-    symbol = project.resolve(call.func, scope)
-    if symbol is None or symbol.instance:
-        return None
-    kinds = {"thread": _THREADS, "process": _PROCESSES, "queue": _QUEUES}
-    return next((kind for kind, names in kinds.items() if symbol.name in names), None)
 
 
 # -- does it end? -------------------------------------------------------------------------------------------------
