@@ -14,6 +14,7 @@ _SERVERS = (
     "tornado.web", "uvicorn",
 )  # fmt: skip
 _START_METHOD = re.compile(rb"""set_start_method\(\s*(?:method\s*=\s*)?["'](spawn|forkserver)["']""")
+_THREAD_CLASS = re.compile(rb"\bclass[ \t]+(\w+)[ \t]*\([^()]*Thread")
 _EXCEPTHOOK = re.compile(rb"\bthreading\.excepthook\s*=[^=]")
 
 
@@ -33,6 +34,13 @@ class Traits:
     def handles_thread_errors(self) -> bool:
         """Whether a file sets ``threading.excepthook``."""
         return self._holds(_EXCEPTHOOK)
+
+    @cached_property
+    def thread_classes(self) -> frozenset[str]:
+        """The names of the classes whose bases say that they are threads."""
+        callers = self.project.callers
+        names = (n for path in callers.files_with(b"Thread") for n in _THREAD_CLASS.findall(callers.data(path)))
+        return frozenset(name.decode("utf-8", "replace") for name in names)
 
     @cached_property
     def spawns_processes(self) -> bool:

@@ -6,12 +6,18 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
-from bglint.index.callers import last_name
+from bglint.index.callers import import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.symbols import PARTIAL, Symbol
+from bglint.rules.base import Rule
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import libcst as cst
+
     from bglint.index.project import Project
+    from bglint.source import Source
 
 SUBMITS = frozenset(
     f"concurrent.futures.{executor}.submit"
@@ -82,3 +88,39 @@ def _target(project: Project, call: ast.Call, scope: Scope, maker: str) -> Symbo
     target = where.argument(call, *place) if place is not None else None
     symbol = project.resolve(target, scope) if target is not None else None
     return symbol.item if symbol is not None and symbol.name == PARTIAL else symbol
+
+
+def thread_made(project: Project, call: ast.Call, scope: Scope, kinds: frozenset[str]) -> Symbol | None:
+    """The class that a call makes an object of, where it is one of the classes ``kinds`` or inherits from one."""
+    made = project.resolve(call.func, scope)
+    if made is None or made.instance:
+        return None
+    if made.class_ is None:
+        return made if made.name in kinds else None
+    return made if any(base.name in kinds for base in project.resolver.mro(made.class_)) else None
+
+
+class ThreadRule(Rule):
+    """Judges the calls that make a thread: of ``Thread`` itself, and of its subclasses anywhere in the project."""
+
+    @classmethod
+    def reaches(cls, path: Path, project: Project) -> bool:
+        """Whether a file calls a subclass of Thread."""
+        classes = project.traits.thread_classes
+        return bool(classes) and not project.callers.called(path).isdisjoint(name.encode() for name in classes)
+
+    def words(self, source: Source) -> frozenset[str]:
+        """The triggers, what this file calls them, and the subclasses of Thread."""
+        known = self.triggers | self.ctx.project.traits.thread_classes
+        return known | {alias for name, alias in import_aliases(source.data) if name in known}
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """A call that makes a thread."""
+        site = self.ctx.site(node)
+        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
+            self.ctx.candidate(node, site)
+
+
+def work_name(work: Scope) -> str:
+    """How a message names what a thread runs: a ``run`` with its class."""
+    return f"{work.owner.name}.run" if work.name == "run" and work.owner is not None else work.name

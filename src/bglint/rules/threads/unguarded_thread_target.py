@@ -5,29 +5,26 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
-from bglint.index.guards import Guard
+from bglint.index.guards import Guard, Verdict
 from bglint.model import Finding, Frame
-from bglint.rules.base import Candidate, Rule
-from bglint.rules.threads._jobs import handed_over
+from bglint.rules.base import Candidate
+from bglint.rules.threads._jobs import ThreadRule, handed_over, run_by, thread_made, work_name
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
-    from bglint.source import Source
 
 _THREADS = frozenset({"threading.Thread", "threading.Timer"})
 
 
-class UnguardedThreadTarget(Rule):
+class UnguardedThreadTarget(ThreadRule):
     """Report threads of a server whose errors go to stderr only.
 
     ## What it does
-    Reports `threading.Thread(target=f)` and `Timer(n, f)` in projects that import a web framework or server, where an
-    exception can leave `f`. It is silent where `f` catches and keeps its errors, where that is unknown, and where the
-    project sets `threading.excepthook`. This rule is off unless you select it.
+    Reports `threading.Thread(target=f)`, `Timer(n, f)` and subclasses of `Thread` with a `run()` of their own, in
+    projects that import a web framework or server, where an exception can leave `f` or `run`. It is silent where they
+    catch and keep their errors, where that is unknown, and where the project sets `threading.excepthook`. This rule is
+    off unless you select it.
 
     ## Why is this bad?
     An exception that leaves a thread's target ends the thread. `threading` prints a traceback to stderr and nothing
@@ -67,29 +64,16 @@ class UnguardedThreadTarget(Rule):
 
     code, name, default = "BGL309", "unguarded-thread-target", False
     triggers = frozenset({"Thread", "Timer"})
-    needs = frozenset({"threading"})
-
-    def words(self, source: Source) -> frozenset[str]:
-        """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a thread."""
-        symbol = self.ctx.project.resolve(call.func, scope)
-        return symbol is not None and not symbol.instance and symbol.name in _THREADS
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that makes a thread."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
+        return thread_made(self.ctx.project, call, scope, _THREADS) is not None
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it in a server, where an exception can leave the target."""
         call, scope = candidate.site, candidate.scope
         assert isinstance(call, ast.Call)
-        target = handed_over(project, call, scope)
-        verdict = project.guards.of_expression(target, scope) if target is not None else None
+        verdict = self._verdict(call, scope)
         if verdict is None or verdict.guard is not Guard.UNGUARDED or verdict.function is None:
             return None
         if verdict.function.is_async or not project.traits.is_server or project.traits.handles_thread_errors:
@@ -101,8 +85,15 @@ class UnguardedThreadTarget(Rule):
                 for function, node in project.guards.path(verdict)
             ),
         )
-        return self.finding(
-            candidate,
-            f"When `{verdict.function.name}` fails, the thread ends and its error goes to stderr only, not to logging",
-            chain,
-        )
+        name = work_name(verdict.function)
+        message = f"When `{name}` fails, the thread ends and its error goes to stderr only, not to logging"
+        return self.finding(candidate, message, chain)
+
+    def _verdict(self, call: ast.Call, scope: Scope) -> Verdict | None:
+        """Whether an exception can leave what a thread runs."""
+        guards = self.ctx.project.guards
+        target = handed_over(self.ctx.project, call, scope)
+        if target is not None:
+            return guards.of_expression(target, scope)
+        work = run_by(self.ctx.project, call, scope)
+        return guards.of_symbol(work) if work is not None else None

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
 from bglint.index.context import argument, has_star
 from bglint.index.endless import EndlessLoop, endless_loop
-from bglint.model import Applicability, Finding, Frame, Level
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
-from bglint.rules.threads._jobs import run_by
+from bglint.model import Applicability, Finding, Frame, Level, Location, Span
+from bglint.rules.base import Candidate, Refused, Rewrite
+from bglint.rules.threads._jobs import ThreadRule, run_by, thread_made, work_name
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
-    from bglint.source import Source
 
 
-class UnstoppableThread(Rule):
+_THREAD = frozenset({"threading.Thread"})
+_DAEMON = re.compile(r"daemon\b(?!\s*=\s*False)|setDaemon", re.IGNORECASE)
+
+
+class UnstoppableThread(ThreadRule):
     """Report non-daemon threads whose target never ends.
 
     ## What it does
     Reports `threading.Thread(target=f)` where `f`, or a function of your project that it calls, gets into a
     `while True:` that nothing leaves: no `break` of its own, no `return`, no `raise` that gets out of the loop, no
-    `sys.exit()`. It is silent for daemon threads, and for loops with a condition: an Event, a flag, a sentinel.
+    `sys.exit()`; and the same for the `run()` of a subclass of `Thread`, where an object of it is made. It is silent
+    for daemon threads, and for loops with a condition: an Event, a flag, a sentinel.
 
     ## Why is this bad?
     When the main thread is done, Python waits for every non-daemon thread. With one that never ends, **the process
@@ -69,25 +71,13 @@ class UnstoppableThread(Rule):
 
     code, name, level = "BGL305", "unstoppable-thread", Level.ERROR
     triggers = frozenset({"Thread"})
-    # A module of the project may hand it on.
-    needs = frozenset({"threading", "import Thread"})
-
-    def words(self, source: Source) -> frozenset[str]:
-        """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a thread that is no daemon."""
-        symbol = self.ctx.project.resolve(call.func, scope)
-        if symbol is None or symbol.instance or symbol.name != "threading.Thread" or has_star(call):
+        made = None if has_star(call) else thread_made(self.ctx.project, call, scope, _THREAD)
+        if made is None or _may_be_daemon(call, None if made.class_ is not None else 5) or _becomes_daemon(scope):
             return False
-        return not _may_be_daemon(call) and not _becomes_daemon(scope)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that makes a thread."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
+        return made.class_ is None or not _speaks_of_daemons(self.ctx.project, made.class_)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the loop, and the way to it."""
@@ -98,10 +88,11 @@ class UnstoppableThread(Rule):
         found = endless_loop(function, project) if function is not None else None
         if found is None or function is None or function.is_async:
             return None
+        name, place = work_name(function), self._place(found)
         return self.finding(
             candidate,
-            f"The thread that runs `{function.name}` never ends: nothing leaves the loop at {self._place(found)}, so "
-            "the process hangs at exit; let an Event end the loop, or make it a daemon",
+            f"The thread that runs `{name}` never ends: nothing leaves the loop at {place}, so the process hangs at "
+            "exit; let an Event end the loop, or make it a daemon",
             self._chain(candidate, found),
         )
 
@@ -123,25 +114,34 @@ class UnstoppableThread(Rule):
         assert isinstance(call, ast.Call)
         given = argument(call, None, "daemon")
         if given is not None:
-            edit = self.ctx.replace(given, "True")
-        else:
-            last = max((*call.args, *(k.value for k in call.keywords)), key=lambda n: (n.lineno, n.col_offset))
-            edit = self.ctx.insert(self.ctx.ast_span(last).end, ", daemon=True")
-            if self._is_in_parentheses(call, last):
-                return Refused("its last argument stands in parentheses")
+            return Rewrite(Applicability.UNSAFE, "Make the thread a daemon", (self.ctx.replace(given, "True"),))
+        made = thread_made(project, call, candidate.scope, _THREAD)
+        if made is not None and made.class_ is not None:
+            init = project.resolver.class_member(made.made(), "__init__")
+            if init is not None and init.function is not None:
+                return Refused("its class has a constructor of its own")
+        before = max((*call.args, *(k.value for k in call.keywords)), key=_position, default=None)
+        start = self.ctx.ast_span(call.func if before is None else before).end
+        rest = self.ctx.text(Span(start, self.ctx.ast_span(call).end))
+        if before is not None and rest.count(")") > 1:
+            return Refused("its last argument stands in parentheses")
+        if before is None and rest != "()":
+            return Refused("there is more than its two parentheses")
+        edit = self.ctx.insert(*((start, ", daemon=True") if before is not None else (_inside(start), "daemon=True")))
         return Rewrite(Applicability.UNSAFE, "Make the thread a daemon", (edit,))
 
-    def _is_in_parentheses(self, call: ast.Call, last: ast.expr) -> bool:
-        """Whether the last argument has parentheses of its own, which belong to no node."""
-        rest = self.ctx.text(call)
-        start, end = self.ctx.ast_span(call), self.ctx.ast_span(last).end
-        tail = self.ctx.text(type(start)(end, start.end))
-        return tail.count(")") > 1 or not rest.endswith(")")
+
+def _position(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
-def _may_be_daemon(call: ast.Call) -> bool:
+def _inside(parenthesis: Location) -> Location:
+    return Location(parenthesis.row, parenthesis.column + 1)
+
+
+def _may_be_daemon(call: ast.Call, position: int | None) -> bool:
     """Whether the call itself makes the thread a daemon, or may."""
-    given = argument(call, 5, "daemon")
+    given = argument(call, position, "daemon")
     return given is not None and not (isinstance(given, ast.Constant) and not given.value)
 
 
@@ -153,3 +153,14 @@ def _becomes_daemon(scope: Scope) -> bool:
         and (node.attr == "setDaemon" or (node.attr == "daemon" and isinstance(node.ctx, ast.Store)))
         for node in ast.walk(around)
     )
+
+
+def _speaks_of_daemons(project: Project, made: Scope) -> bool:
+    """Whether a class, or one that it inherits from, says anything about daemons: it may make its threads some."""
+    classes = [base.class_ for base in project.resolver.mro(made) if base.class_ is not None]
+    return any(_DAEMON.search(_text_of(class_)) is not None for class_ in classes)
+
+
+def _text_of(class_: Scope) -> str:
+    last = getattr(class_.node, "end_lineno", None)
+    return "\n".join(class_.module.text.splitlines()[class_.row - 1 : last])
