@@ -15,11 +15,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 from fixtures_format import parse_fixture
@@ -29,21 +30,21 @@ from bglint.config import Options
 
 PROOFS = Path(__file__).parents[2] / "fixtures" / "proofs"
 PATIENCE = 15.0
-# The watchdog ends a server that outlives its test run, even one whose event loop is stuck.
-SERVE = "import faulthandler, sys, uvicorn; faulthandler.dump_traceback_later(120, exit=True); \
-uvicorn.run(sys.argv[1], app_dir=sys.argv[2], host='127.0.0.1', port=0)"
+# How long a request that nothing holds up may take, on a busy machine.
+LONG_ENOUGH = 1.5
+SERVE = Path(__file__).with_name("serve.py")
 
 
 def fixture_app(code: str, name: str) -> str:
-    """Return the ``app.py`` under the heading ``Proof: <name>`` of the proof fixture of ``code``.
+    """Return the ``app.py`` under ``Proof: <name>``, or ``Silent: <name>``, in the proof fixture of ``code``.
 
     Raises LookupError when there is no such section.
     """
     for path in PROOFS.glob(f"{code}-*.md"):
         for case in parse_fixture(path.read_text(encoding="utf-8"), path.name).cases:
-            if case.title == f"Proof: {name}":
+            if case.title in (f"Proof: {name}", f"Silent: {name}"):
                 return case.files[0].text
-    raise LookupError(f"fixtures/proofs has no section 'Proof: {name}' for {code}")
+    raise LookupError(f"fixtures/proofs has no section 'Proof: {name}' or 'Silent: {name}' for {code}")
 
 
 def fixed(
@@ -53,14 +54,19 @@ def fixed(
     unsafe: bool = True,
     target_version: str = "py311",
     join_timeout: float | None = None,
+    http_timeout: float | None = None,
 ) -> str:
     """Return what bglint's fix for the rule ``code`` alone makes of ``source``.
 
     Raises AssertionError when the fix fails or changes nothing, since a proof would then prove nothing.
     """
-    options = Options(isolated=True, select=(code,), target_version=target_version)
-    if join_timeout is not None:
-        options = replace(options, join_timeout=join_timeout)
+    options = Options(
+        isolated=True,
+        select=(code,),
+        target_version=target_version,
+        join_timeout=join_timeout,
+        http_timeout=http_timeout,
+    )
     result = fix_source(source, Path("app.py"), options=options, unsafe=unsafe)
     assert result.failure is None, result.failure
     assert result.text != source, f"no fix for {code} was applied"
@@ -72,6 +78,14 @@ def load(source: str) -> ModuleType:
     module = ModuleType("app")
     exec(compile(source, "app.py", "exec"), module.__dict__)
     return module
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A request that is over: its response, and what the application has noted since it was sent."""
+
+    response: httpx.Response
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -106,6 +120,21 @@ class Server:
         """Send SIGTERM, as process managers do to stop a server."""
         self.process.send_signal(signal.SIGTERM)
 
+    def notes(self) -> list[str]:
+        """Return what the application has noted, in order: the rest of the lines that start with ``* ``."""
+        return re.findall(r"^\* (.*)$", self.log(), re.MULTILINE)
+
+    def complete(self, method: str, path: str, **arguments: Any) -> Completed:
+        """Send a request and wait until it is over, its background tasks included.
+
+        Raises AssertionError if that never comes.
+        """
+        end = f"OVER:     {path.partition('?')[0]}\n"
+        ends_before, noted_before = self.log().count(end), len(self.notes())
+        response = self.http.request(method, path, **arguments)
+        self.wait_until(lambda: self.log().count(end) > ends_before, f"end of {method} {path}")
+        return Completed(response, self.notes()[noted_before:])
+
     def own_lines(self) -> list[str]:
         """Return what the application itself has written, without uvicorn's lines."""
         return [line for line in self.log().splitlines() if not re.match(r"[A-Z]+: {5}", line)]
@@ -116,17 +145,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(source: str, **environment: str) -> Iterator[Server]:
+def serve(source: str, python: str = sys.executable, **environment: str) -> Iterator[Server]:
     """Run the application ``app`` of the module text ``source`` under uvicorn while the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "app.py").write_text(source, encoding="utf-8")
-        with serve_from(Path(folder), "app:app", **environment) as server:
+        with serve_from(Path(folder), "app:app", python, **environment) as server:
             yield server
 
 
 @contextlib.contextmanager
-def serve_from(folder: Path, app: str, **environment: str) -> Iterator[Server]:
-    """Run ``app`` (``module:name`` below ``folder``) under uvicorn on a free loopback port.
+def serve_from(folder: Path, app: str, python: str = sys.executable, **environment: str) -> Iterator[Server]:
+    """Run ``app`` (``module:name`` below ``folder``) under the uvicorn of ``python`` on a free loopback port.
 
     Raises AssertionError when it does not start.
     """
@@ -134,9 +163,15 @@ def serve_from(folder: Path, app: str, **environment: str) -> Iterator[Server]:
         log_file = Path(scratch, "log")
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, app, str(folder)],
+                [python, str(SERVE), app, str(folder)],
                 cwd=scratch,
-                env={**os.environ, "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1", **environment},
+                env={
+                    **os.environ,
+                    "NO_PROXY": "*",
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    **environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -243,3 +278,98 @@ def neighbour(answer: bytes, delay: float = 0.0) -> Iterator[Neighbour]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class Gate:
+    """A named pipe: whoever reads ``path`` waits, in one long system call, until the test opens the gate."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "gate"
+        self._write_end = -1
+        os.mkfifo(self.path)
+
+    def reached(self) -> bool:
+        """Return whether somebody is reading; from then on, that reader waits for ``open``."""
+        if self._write_end < 0:
+            with contextlib.suppress(OSError):
+                self._write_end = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        return self._write_end >= 0
+
+    def open(self, text: str = "") -> None:
+        """Let the reader go on, with ``text`` as what it has read. Nothing happens where nobody reads."""
+        if self._write_end >= 0:
+            os.write(self._write_end, text.encode())
+            os.close(self._write_end)
+            self._write_end = -1
+
+
+@contextlib.contextmanager
+def gate() -> Iterator[Gate]:
+    """Make a gate that exists while the block lasts, and opens at its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Gate(Path(folder))
+        try:
+            yield closed
+        finally:
+            closed.open()
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Whether another request was answered while a slow one was at work, and the slow one's answer."""
+
+    answered: bool
+    answer: httpx.Response
+
+
+def ask_meanwhile(
+    server: Server, path: str, at_work: Callable[[], bool], finish: Callable[[], None], other: str = "/health"
+) -> Meanwhile:
+    """Ask for ``path``, and for ``other`` while that is ``at_work()``; then ``finish()`` the work.
+
+    ``other`` gets time enough to be answered by a server that can, and is answered in the end in any case. Raises
+    AssertionError where one of the two is not.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(server.http.get, path)
+        try:
+            server.wait_until(lambda: at_work() or slow.done(), f"{path} at work")
+            assert not slow.done(), slow.result()
+            beside = pool.submit(server.http.get, other)
+            answered = bool(wait([beside], LONG_ENOUGH).done)
+            assert not slow.done(), "the slow request was over too early"
+        finally:
+            finish()
+        beside.result(PATIENCE).raise_for_status()
+        return Meanwhile(answered, slow.result(PATIENCE))
+
+
+@dataclass(frozen=True)
+class Script:
+    """How a program ended: everything that it wrote, and its exit code, None where it had to be killed."""
+
+    output: str
+    exit_code: int | None
+
+
+def run_script(source: str, seconds: float = PATIENCE, **environment: str) -> Script:
+    """Run ``source`` as a program of its own, for ``seconds`` at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "app.py")
+        script.write_text(source, encoding="utf-8")
+        command = [sys.executable, str(script)]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                text=True,
+            )
+        except subprocess.TimeoutExpired as expired:
+            return Script((expired.stdout or b"").decode(), None)
+        return Script(done.stdout, done.returncode)

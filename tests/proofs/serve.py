@@ -1,0 +1,34 @@
+"""Serves an application with uvicorn: ``python serve.py MODULE:NAME FOLDER``, on a free loopback port.
+
+Writes a line when a request is over, its background tasks included, so that a test knows what will never happen.
+Imports nothing but uvicorn: the versions of FastAPI that the nightly proofs compare run it, too.
+"""
+
+import faulthandler
+import sys
+from typing import Any
+
+import uvicorn
+from uvicorn.importer import import_from_string
+
+# Ends a server that outlives its test run, even one whose event loop is stuck.
+WATCHDOG_SECONDS = 120
+
+
+def noting_the_end(app: Any) -> Any:
+    """Wrap an ASGI application: the wrapper writes ``OVER`` and the path when a call of ``app`` ends."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if scope["type"] != "lifespan":
+                print(f"OVER:     {scope['path']}", flush=True)
+
+    return noted
+
+
+if __name__ == "__main__":
+    faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+    sys.path.insert(0, sys.argv[2])
+    uvicorn.run(noting_the_end(import_from_string(sys.argv[1])), host="127.0.0.1", port=0)
