@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+
 import pytest
 from flake8.defaults import NOQA_FILE, NOQA_INLINE_REGEXP
+from flake8.processor import FileProcessor
 from flake8.violation import Violation
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bglint.noqa import Directive, Noqa
+from bglint.noqa import Directive, Noqa, joined_rows
 
 WORDS = "noqa|# noqa|# NoQA|#noqa|# flake8|#|:|=| |  |,|;|\t|\f|\n|\u00a0|BGL101|BGL2|bgl1|E5|BGL|B101BGL1|1"
 words = st.sampled_from(WORDS.split("|"))
@@ -99,3 +103,56 @@ def test_directives_name_their_place_and_codes() -> None:
         Directive(1, 8, 26, ("BGL101", "E5")),
         Directive(3, 7, 13, ()),
     ]
+
+
+STATEMENTS = [
+    "x = 1\n",
+    "f(\n    1,\n)\n",
+    "x = 1 + \\\n    2\n",
+    "x = 1 + \\\n    2 + \\\n    3\n",
+    "x = '''a\n# b\n'''\n",
+    "f(\"\"\"\n\"\"\", 1,\n  '''\\\n''')\n",
+    "x = 'it\\'s # no \"\"\" comment'\n",
+    'x = "a\\\nb"\n',
+    "# it's \\\n",
+    "def f():\n    pass\n",
+    "\n",
+    "x = r'\\'; y = '#'\n",
+    "x = (1,  # '\n     2)\n",
+    "x = b''; y = \"\"; z = ''''''\n",
+    'x = """\\""""\'\n"""; y = 2\n',
+]
+OPTIONS = argparse.Namespace(hang_closing=False, indent_size=4, max_line_length=79, max_doc_length=None, verbose=0)
+COMMENTS = ["", "  # noqa", "  # noqa: BGL101", "  # noqa: E5", "  # why", "  # noqa: BGL1, E5 why"]
+programs = st.lists(st.tuples(st.sampled_from(STATEMENTS), st.lists(st.sampled_from(COMMENTS), max_size=3)), max_size=5)
+
+
+def with_comments(statement: str, comments: list[str]) -> str:
+    """Put the comments behind the statement's lines, where there are backslashes and quotes too."""
+    rows = statement.splitlines()
+    return "".join(f"{row}{comment}\n" for row, comment in zip(rows, [*comments, *[""] * len(rows)], strict=False))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")  # of odd escapes in made-up programs
+@settings(max_examples=300, deadline=None)
+@given(programs, st.sampled_from(["\n", "\r\n"]))
+def test_a_row_is_silenced_by_the_rows_that_flake8_joins_to_it(
+    parts: list[tuple[str, list[str]]], newline: str
+) -> None:
+    text = "".join(with_comments(*part) for part in parts)
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return
+    lines = [line + newline for line in text.split("\n")[:-1]]
+    processor = FileProcessor("a.py", OPTIONS, lines=list(lines))
+    noqa = Noqa(lines)
+    for row in range(1, len(lines) + 1):
+        violation = Violation("BGL101", "a.py", row, 1, "", processor.noqa_line_for(row))
+        assert noqa.silences("BGL101", [row]) == violation.is_inline_ignored(disable_noqa=False), row
+
+
+def test_rows_are_joined_by_strings_and_backslashes() -> None:
+    lines = ["f(1)\n", 'f("""\n', "# a\n", '""", b, \\\n', "  c,\n", ")\n"]
+    assert joined_rows(lines) == dict.fromkeys(range(2, 6), (2, 5))
+    assert [Noqa(lines).last_row(row) for row in range(1, 7)] == [1, 5, 5, 5, 5, 6]

@@ -36,7 +36,9 @@ def unused_noqa(
         start, end = comments.get(directive.row, (0, 0))
         if not start <= directive.column + _indent(source, directive) < end:
             continue  # a string that only looks like one
-        covered = [f for f in findings if directive.row in f.noqa_rows] if within is None else within
+        covered = within
+        if covered is None:
+            covered = [f for f in findings if any(noqa.on(row) == directive for row in f.noqa_rows)]
         dead = [c for c in directive.codes if _is_dead(c, covered, enabled, known)]
         if dead:
             found.append(_finding(source, directive, dead, path))
