@@ -103,28 +103,43 @@ class AsyncCallableInThread(Rule):
         if function is not None and isinstance(function.node, ast.Lambda) and isinstance(function.node.body, ast.Call):
             symbol = self.ctx.project.resolve(function.node.body.func, function)
             function = symbol.function if symbol is not None else None
-        if function is None or not function.is_async or _is_awaited_later(call, scope):
+        if function is None or not function.is_async or _is_run(call, True, scope):
             return None
         decorators = {dotted_text(decorator).rpartition(".")[2] for decorator in function.decorators}
         return function if decorators <= _TRANSPARENT else None
 
 
-def _is_awaited_later(call: ast.Call, scope: Scope) -> bool:
-    """``await (await to_thread(f))``, or a name for the coroutine that is awaited or run."""
+def _is_run(value: ast.AST, gives: bool, scope: Scope) -> bool:
+    """Whether anything runs the coroutine that ``value`` is, or (``gives``) that it gives once it is waited for."""
     parents = scope.module.parents
-    value: ast.AST | None = parents.get(call)
-    while isinstance(value, (ast.Await, ast.NamedExpr)):
-        around = parents.get(value)
-        if isinstance(value, ast.Await) and isinstance(around, ast.Await):
-            return True
-        value = around
-    names = [t.id for t in value.targets if isinstance(t, ast.Name)] if isinstance(value, ast.Assign) else []
+    while (parent := parents.get(value)) is not None:
+        if isinstance(parent, ast.Await):
+            if not gives:
+                return True
+            gives = False
+        elif isinstance(parent, ast.Attribute) and isinstance(parents.get(parent), ast.Call):
+            if not gives or parent.attr != "result":
+                return False
+            gives, parent = False, parents[parent]
+        elif isinstance(parent, ast.Call) and value in parent.args:
+            return not gives
+        elif isinstance(parent, ast.NamedExpr):
+            if _is_run_as(parent.target.id, gives, scope):
+                return True
+        elif isinstance(parent, ast.Assign):
+            names = [target.id for target in parent.targets if isinstance(target, ast.Name)]
+            return any(_is_run_as(name, gives, scope) for name in names)
+        else:
+            return False
+        value = parent
+    return False
+
+
+def _is_run_as(name: str, gives: bool, scope: Scope) -> bool:
+    """The same for a name; also where it is handed on, since nobody knows what becomes of it."""
+    uses = [n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    parents = scope.module.parents
     return any(
-        isinstance(node, (ast.Await, ast.Call))
-        and any(isinstance(part, ast.Name) and part.id in names for part in _given_to(node))
-        for node in (ast.walk(scope.node) if names else ())
+        isinstance(parents.get(use), (ast.Call, ast.List, ast.Tuple, ast.Set, ast.Dict)) or _is_run(use, gives, scope)
+        for use in uses
     )
-
-
-def _given_to(node: ast.Await | ast.Call) -> list[ast.expr]:
-    return [node.value] if isinstance(node, ast.Await) else node.args
