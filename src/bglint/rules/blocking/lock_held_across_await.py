@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bglint.index.context import FUNCTIONS, argument
+from bglint.index.cancellation import awaits
+from bglint.index.catching import flow_of
+from bglint.index.context import FUNCTIONS, argument, statement_of
 from bglint.index.facts import dotted_text
 from bglint.index.symbols import Symbol
 from bglint.model import Finding, Level
@@ -124,26 +126,26 @@ class LockHeldAcrossAwait(Rule):
         """What is wrong with an ``acquire`` whose lock is still held at an await."""
         if not scope.is_async or not isinstance(call.func, ast.Attribute) or call.func.attr != "acquire":
             return None
-        blocking = argument(call, 0, "blocking")
-        if isinstance(blocking, ast.Constant) and not blocking.value:
+        if not _waits(call):
             return None
         lock = self._lock(call.func.value, scope)
         text = dotted_text(call.func.value)
-        if lock is None or lock.name not in _THREAD_LOCKS or not text:
+        if lock is None or lock.name not in _THREAD_LOCKS or not text or not self._is_held(call, text, scope):
             return None
-        start = _end(call)
-        releases = [
-            _end(other)
-            for other in scope.calls
-            if isinstance(other.func, ast.Attribute)
-            and other.func.attr == "release"
-            and dotted_text(other.func.value) == text
-            and _end(other) > start
-        ]
-        last = min(releases, default=(0, 0))
-        own = _own_nodes(scope.body)
-        held = any(isinstance(node, _AWAITS) and start < (node.lineno, node.col_offset) < last for node in own)
-        return _message(f"`{text}`", lock) if held else None
+        return _message(f"`{text}`", lock)
+
+    def _is_held(self, call: ast.Call, text: str, scope: Scope) -> bool:
+        """Whether an await lies on a way from acquiring a lock to releasing it."""
+        module = scope.module
+        releases = {statement_of(module, other) for other in scope.calls if _is_release(other, text)}
+        if not releases:
+            return False
+        flow = flow_of(scope, self.ctx.project)
+        here = statement_of(module, call)
+        starts = [following for point in flow.points(here) for following in point.normal]
+        held = flow.reach(starts, avoid={here, *releases})
+        waiting = [point for point in held if point.node is not None and awaits(point.node)]
+        return any(point.node in releases for point in flow.reach(waiting, avoid={here}))
 
     def _lock(self, node: ast.expr, scope: Scope) -> Symbol | None:
         if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
@@ -177,5 +179,13 @@ def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.expr | ast.stmt]:
             pending.extend(ast.iter_child_nodes(node))
 
 
-def _end(node: ast.expr) -> tuple[int, int]:
-    return node.end_lineno or node.lineno, node.end_col_offset or 0
+def _waits(acquire: ast.Call) -> bool:
+    """Whether an ``acquire`` waits for its lock: not with ``blocking=False``, nor with a timeout of zero."""
+    blocking, timeout = argument(acquire, 0, "blocking"), argument(acquire, 1, "timeout")
+    given = [value for value in (blocking, timeout) if isinstance(value, ast.Constant)]
+    return all(value.value for value in given)
+
+
+def _is_release(call: ast.Call, lock: str) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and func.attr == "release" and dotted_text(func.value) == lock
