@@ -433,6 +433,6 @@ class TestInterrupt:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert (out, err) == ("", "Interrupted. Every file is whole, either as it was or fixed.\n")
+        assert (out, err) == ("", "Interrupted. Every file is whole, either as it was or changed.\n")
         assert {file.read_text("utf-8") for file in files} == {SLEEPS, AWAITS}
         assert sorted(tmp_path.iterdir()) == files

@@ -18,6 +18,7 @@ from bglint.source import Source, SourceError, decode, dominant_newline, read
 
 if TYPE_CHECKING:
     from bglint.fix.apply import FixResult
+    from bglint.fixing import Fixed
     from bglint.index.project import Project
 
 
@@ -266,6 +267,22 @@ def fix_paths(
     return _fix(session, files, unreadable, unsafe, write, jobs)
 
 
+def silence_paths(
+    paths: Sequence[Path],
+    *,
+    options: Options = Options(),
+    reason: str = "",
+    jobs: int | None = 1,
+    cwd: Path | None = None,
+) -> LintResult:
+    """Write noqa comments for what is found in files and folders; ``fixed`` counts it. Raises ConfigError."""
+    from bglint.add_noqa import add_noqa_to_files
+
+    session = Session(options, cwd)
+    files, unreadable = _discover(session, paths)
+    return _result(session, files, unreadable, add_noqa_to_files(session, files, reason, jobs))
+
+
 def check_data(
     data: bytes,
     path: Path,
@@ -310,7 +327,10 @@ def _fix(
 ) -> LintResult:
     from bglint.fixing import fix_files
 
-    done = fix_files(session, files, unsafe=unsafe, write=write, jobs=jobs)
+    return _result(session, files, unreadable, fix_files(session, files, unsafe=unsafe, write=write, jobs=jobs))
+
+
+def _result(session: Session, files: Sequence[Path], unreadable: list[Finding], done: Fixed) -> LintResult:
     return LintResult(
         _sorted([*unreadable, *done.findings]),
         len(files),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Flags:
     jobs: int | None
     exit_zero: bool
     exit_non_zero_on_fix: bool
+    add_noqa: str | None
 
     @property
     def fixes(self) -> bool:
@@ -48,11 +49,18 @@ class Flags:
         """Whether they are carried out, too."""
         return self.fixes and not self.diff
 
+    @property
+    def touches_files(self) -> bool:
+        """Whether files may change."""
+        return self.writes or self.add_noqa is not None
+
 
 def tell(result: LintResult, flags: Flags, *, stdout_is_taken: bool = False) -> None:
     """Print the report, the diff, or what was fixed, and every failure. Raises ClickException for an --output-file."""
     if flags.diff:
         _tell_diff(result, flags)
+    elif flags.add_noqa is not None:
+        _tell_silenced(result, flags)
     elif flags.fix_only:
         _tell_fixes(result, flags, stdout_is_taken)
     else:
@@ -105,6 +113,16 @@ def _tell_fixes(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None
     number = _number_of_fixes(result)
     told = f"Fixed {number} error{'s' * (number != 1)}.\n" if number and not listed else listed
     _put(told, flags, False, stdout_is_taken)
+
+
+def _tell_silenced(result: LintResult, flags: Flags) -> None:
+    """Say what noqa comments were written for, and report what cannot have one."""
+    if result.findings:
+        _tell_findings(replace(result, fixed={}), flags, False)
+    if not flags.quiet:
+        number, files = _number_of_fixes(result), len(result.fixed)
+        where = f" in {files} file{'s' * (files != 1)}" if files else ""
+        click.echo(f"Silenced {number or 'no'} error{'s' * (number != 1)} with noqa comments{where}.", err=True)
 
 
 def _tell_diff(result: LintResult, flags: Flags) -> None:

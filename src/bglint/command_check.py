@@ -17,7 +17,13 @@ from bglint.command_options import Command, configuration_options, one_of, optio
 from bglint.config import ConfigError, Options
 from bglint.report import FORMATS
 
-_FIXES, _OUTPUT, _RUN = "Fixes", "Output", "Run"
+_FIXES, _KNOWN, _OUTPUT, _RUN = "Fixes", "Known findings", "Output", "Run"
+
+
+def _one_line(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.isprintable():
+        raise click.BadParameter("a reason is one line of text")
+    return None if value is None else value.strip()
 
 
 @click.command(cls=Command, short_help="Lint files and folders, fix them, or show the diff (the default command).")
@@ -27,6 +33,14 @@ _FIXES, _OUTPUT, _RUN = "Fixes", "Output", "Run"
 @option(_FIXES, "--fix-only", is_flag=True, help="Fix, and do not report what is left.")
 @option(_FIXES, "--diff", is_flag=True, help="Write nothing; show what --fix would change, exit 1 if anything.")
 @option(_FIXES, "--show-fixes", is_flag=True, help="List what was fixed.")
+@option(
+    _KNOWN,
+    "--add-noqa",
+    metavar="[=REASON]",
+    value_may_be_missing=True,
+    callback=_one_line,
+    help="Silence what is found with # noqa comments, and give this reason in them.",
+)
 @configuration_options
 @option(_OUTPUT, "--output-format", default="full", show_default=True, **one_of(*FORMATS))
 @option(_OUTPUT, "-o", "--output-file", type=click.Path(path_type=Path), help="Write the report to this file.")
@@ -54,6 +68,7 @@ def check(paths: Sequence[str], **values: Any) -> int:
       bglint check --select BGL4,unguarded-background-task
       bglint check --fix --unsafe-fixes src/mail.py
       bglint check --output-format github
+      bglint check --add-noqa="until the move to arq" src
       cat mail.py | bglint check --stdin-filename src/mail.py -
 
     Exit code: 0 if nothing is left to report, 1 if something is, 2 for wrong options, a wrong configuration or an
@@ -61,11 +76,12 @@ def check(paths: Sequence[str], **values: Any) -> int:
     """
     flags = Flags(**{field.name: values[field.name] for field in fields(Flags)})
     try:
+        _refuse_contradictions(flags)
         return _check(_sources(paths, flags), flags, options_of(values))
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        whole = " Every file is whole, either as it was or fixed." if flags.writes else ""
+        whole = " Every file is whole, either as it was or changed." if flags.touches_files else ""
         click.echo(f"Interrupted.{whole}", err=True)
         return 130
 
@@ -77,7 +93,14 @@ def _sources(paths: Sequence[str], flags: Flags) -> Sequence[Path] | None:
     others = [path for path in paths if path != "-"]
     if others:
         raise click.UsageError(f'"{others[0]}" cannot be linted together with the standard input.')
+    if flags.add_noqa is not None:
+        raise click.UsageError("--add-noqa changes files: it has no use for the standard input.")
     return None
+
+
+def _refuse_contradictions(flags: Flags) -> None:
+    if flags.add_noqa is not None and flags.fixes:
+        raise click.UsageError("--add-noqa is for what is not fixed: run --fix, --fix-only or --diff before.")
 
 
 def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
@@ -90,6 +113,8 @@ def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
         result = api.check_data(data, name, options=options, fix=flags.fixes, unsafe=flags.unsafe_fixes)
         if flags.writes:
             click.echo(next((after for _, after in result.changes.values()), data), nl=False)
+    elif flags.add_noqa is not None:
+        result = api.silence_paths(paths, options=options, reason=flags.add_noqa, jobs=flags.jobs)
     elif flags.fixes:
         result = api.fix_paths(paths, options=options, unsafe=flags.unsafe_fixes, write=flags.writes, jobs=flags.jobs)
     else:

@@ -20,13 +20,25 @@ _COMMA_OUTSIDE_BRACES = re.compile(r",(?![^{}]*\})")
 class Option(click.Option):
     """An option that belongs to a section of the help."""
 
-    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str, value_may_be_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+        self.value_may_be_missing = value_may_be_missing
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return what the help says of it: a value that may be missing needs its equals sign."""
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(" [=", "[="), record[1])
 
 
 class Command(click.Command):
     """A command whose help shows its options in sections."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; click itself would take what follows an option for the value that may be missing."""
+        bare = {name for each in self.params if getattr(each, "value_may_be_missing", False) for name in each.opts}
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_args(ctx, [f"{arg}=" if arg in bare else arg for arg in args[:end]] + args[end:])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections in the order of their first options, what has none at the end."""

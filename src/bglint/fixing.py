@@ -62,7 +62,7 @@ def fix_files(session: Session, files: Sequence[Path], *, unsafe: bool, write: b
         if not changed:
             break
         checked = session.check(files, jobs)
-    unwritten = _write(session, before) if write else {}
+    unwritten = write_held(session, before) if write else {}
     return Fixed(
         [finding for path in files for finding in (first if path in unwritten else checked)[path].findings],
         {path: counts for path, counts in applied.items() if path not in unwritten},
@@ -104,8 +104,9 @@ def _fixed(session: Session, source: Source, unsafe: bool) -> tuple[Source, Mapp
     return after, result.applied
 
 
-def _write(session: Session, before: Mapping[Path, Source]) -> dict[Path, str]:
-    """Write what the session holds for each file; return why for those that could not be written."""
+def write_held(session: Session, before: Mapping[Path, Source]) -> dict[Path, str]:
+    """Write what the session holds for each file; return why for those that could not be written, which
+    the session lets go."""
     unwritten = {}
     for path, source in before.items():
         problem = _written(path, source.data, session.read(path).data)

@@ -30,10 +30,10 @@ def unused_noqa(
     candidates = [(d, None) for d in noqa.directives()]
     everywhere = [(d, findings) for d in noqa.file_directives()]
     wanted = [(d, within) for d, within in [*everywhere, *candidates] if any(map(_is_ours, d.codes))]
-    comments = _comments(source) if wanted else {}
+    where = comments(source) if wanted else {}
     found = []
     for directive, within in wanted:
-        start, end = comments.get(directive.row, (0, 0))
+        start, end = where.get(directive.row, (0, 0))
         if not start <= directive.column + _indent(source, directive) < end:
             continue  # a string that only looks like one
         covered = within
@@ -59,8 +59,8 @@ def _is_dead(code: str, covered: Sequence[Finding], enabled: Collection[str], kn
     return not any(finding.code.startswith(code) for finding in covered)
 
 
-def _comments(source: Source) -> dict[int, tuple[int, int]]:
-    """Row → the columns (from 1) between which its comment stands."""
+def comments(source: Source) -> dict[int, tuple[int, int]]:
+    """Return row → the columns (from 1) between which its comment stands."""
     return {
         token.start[0]: (token.start[1] + 1, token.end[1] + 1)
         for token in _tokens(source)
