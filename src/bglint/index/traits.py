@@ -14,7 +14,9 @@ _SERVERS = (
     "tornado.web", "uvicorn",
 )  # fmt: skip
 _START_METHOD = re.compile(rb"""set_start_method\(\s*(?:method\s*=\s*)?["'](spawn|forkserver)["']""")
-_THREAD_CLASS = re.compile(rb"\bclass[ \t]+(\w+)[ \t]*\([^()]*Thread")
+_RETURNING = rb"\bdef[ \t]+(\w+)[ \t]*\([^()]*\)[ \t]*->[ \t]*[\"']?[\w.]*\b%s\b"
+_SUBCLASS = rb"\bclass[ \t]+(\w+)[ \t]*\([^()]*%s"
+_LONGEST_LINE_OF_CLASSES = 3
 _EXCEPTHOOK = re.compile(rb"\bthreading\.excepthook\s*=[^=]")
 
 
@@ -38,9 +40,26 @@ class Traits:
     @cached_property
     def thread_classes(self) -> frozenset[str]:
         """The names of the classes whose bases say that they are threads."""
-        callers = self.project.callers
-        names = (n for path in callers.files_with(b"Thread") for n in _THREAD_CLASS.findall(callers.data(path)))
-        return frozenset(name.decode("utf-8", "replace") for name in names)
+        return self._matching(_SUBCLASS % b"Thread", b"Thread")
+
+    @cached_property
+    def http_errors(self) -> frozenset[str]:
+        """The names of the classes that inherit from HTTPException, and of functions that say that they return one."""
+        known = frozenset({"HTTPException"})
+        found = fresh = known
+        for _ in range(_LONGEST_LINE_OF_CLASSES):
+            words = sorted(name.encode() for name in fresh)
+            fresh = self._matching(_SUBCLASS % (rb"\b(?:%s)\b" % b"|".join(words)), *words) - found
+            found |= fresh
+            if not fresh:
+                break
+        return (found | self._matching(_RETURNING % b"HTTPException", b"HTTPException")) - known
+
+    def _matching(self, pattern: bytes, *words: bytes) -> frozenset[str]:
+        """What a pattern finds in the files that hold any of the words."""
+        callers, regex = self.project.callers, re.compile(pattern)
+        found = (name for path in callers.files_with(*words) for name in regex.findall(callers.data(path)))
+        return frozenset(name.decode("utf-8", "replace") for name in found)
 
     @cached_property
     def spawns_processes(self) -> bool:

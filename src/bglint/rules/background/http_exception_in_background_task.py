@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from bglint.index.background import Step
+from bglint.index.callers import import_aliases
 from bglint.index.catching import HTTP_EXCEPTION, ancestors, flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import is_registrar, is_route
@@ -14,14 +14,14 @@ from bglint.model import Finding, Frame, Level
 from bglint.rules.base import Candidate, Rule
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import libcst as cst
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
 
-_IMPORTED_AS = re.compile(r"HTTPException[ \t]+as[ \t]+(\w+)")
-_SUBCLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)\([^)\n]*HTTPException", re.MULTILINE)
 _MOST_CALLERS = 100
 
 
@@ -76,9 +76,17 @@ class HttpExceptionInBackgroundTask(Rule):
     piece_needs = frozenset({"raise "})
     statements = (ast.Raise,)
 
+    @classmethod
+    def reaches(cls, path: Path, project: Project) -> bool:
+        """Whether a file calls a subclass of it, in a project that queues background tasks."""
+        if not project.callers.files_with(b"BackgroundTask", b"add_task"):
+            return False
+        return not project.callers.called(path).isdisjoint(name.encode() for name in project.traits.http_errors)
+
     def words(self, source: Source) -> frozenset[str]:
-        """The class, what this file calls it, and its subclasses here."""
-        return self.triggers.union(_IMPORTED_AS.findall(source.text), _SUBCLASS.findall(source.text))
+        """The class, its subclasses, what gives one, and what this file calls them."""
+        known = self.triggers | self.ctx.project.traits.http_errors
+        return known | {alias for name, alias in import_aliases(source.data) if name in known}
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Making the exception is fine."""
@@ -117,8 +125,7 @@ class HttpExceptionInBackgroundTask(Rule):
         project = self.ctx.project
         if not scope.is_function or statement.exc is None or is_route(scope, project):
             return []
-        kind = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-        symbol = project.resolve(kind, scope)
+        symbol = project.resolve(statement.exc, scope)
         if symbol is None or HTTP_EXCEPTION not in (ancestors(symbol, project) or ()):
             return []
         work = project.request_path.queued
