@@ -15,22 +15,12 @@ from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.callers import last_name
-from bglint.index.context import (
-    argument,
-    in_loop,
-    is_awaited,
-    is_consumed,
-    is_fresh,
-    is_settled,
-    leaves_work_to_wait_for,
-    runs_without_loop,
-    statement_of,
-    used_through,
-)
+from bglint.index.context import is_awaited, is_consumed, used_through
 from bglint.index.facts import Scope
 from bglint.index.request_path import is_route
-from bglint.index.sinks import is_lazy, is_non_blocking, known_kind, size_position, waits_on_leaving
+from bglint.index.sinks import known_kind
 from bglint.index.symbols import PARTIAL, Symbol
+from bglint.index.waiting import waits
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
@@ -149,40 +139,13 @@ class Blocking:
             return None
         sink = self.sink(symbol)
         if sink is not None:
-            return sink if self._waits(call, scope, sink.name) else None
+            return sink if waits(self.project, call, scope, sink.name) else None
         function = self._run_by(symbol)
         if function is None or function.is_async or function.full_name in self.project.non_blocking:
             return None
         if function.yields and not is_consumed(scope.module, call):
             return None  # calling a generator function runs nothing of it
         return function if self._runs_here(function) else None
-
-    def _waits(self, call: ast.Call, scope: Scope, name: str) -> bool:
-        """Whether a call of a sink waits, as far as its arguments and surroundings tell."""
-        if is_non_blocking(call, name) or (name == "time.sleep" and _is_short_nap(call, scope)):
-            return False
-        if known_kind(name) == "loop":
-            return not _asks_for_loop(scope)
-        if runs_without_loop(scope.module, call):
-            return False
-        if name.endswith(".acquire") and isinstance(call.func, ast.Attribute):
-            return not is_fresh(scope.module, call.func.value, statement_of(scope.module, call))
-        if is_lazy(name):
-            return is_consumed(scope.module, call)
-        if waits_on_leaving(name):
-            return leaves_work_to_wait_for(scope.module, call)
-        if name.startswith("concurrent.futures.Future.") and isinstance(call.func, ast.Attribute):
-            return not is_settled(scope.module, call, call.func.value)
-        position = size_position(name)
-        return position is None or self._is_bounded(call, scope, position)
-
-    def _is_bounded(self, call: ast.Call, scope: Scope, position: int) -> bool:
-        """Whether the queue of a ``put`` is proven to be made with a size."""
-        from bglint.index.origins import origins
-
-        made = origins(self.project, call.func.value, scope) if isinstance(call.func, ast.Attribute) else None
-        sizes = [argument(origin.call, position, "maxsize") for origin in made or ()]
-        return any(size is not None and not (isinstance(size, ast.Constant) and size.value == 0) for size in sizes)
 
     def _run_by(self, symbol: Symbol) -> Scope | None:
         """The function that runs when a symbol is called: itself, ``__init__`` or ``__call__``."""
@@ -222,26 +185,6 @@ class Blocking:
         if kind is None and symbol.scope is None and not symbol.instance:
             kind = known_kind(name)
         return Sink(name, kind) if kind is not None else None
-
-
-def _is_short_nap(call: ast.Call, scope: Scope) -> bool:
-    """Whether a sleep takes a millisecond at most, once."""
-    seconds = call.args[0] if call.args else None
-    if not isinstance(seconds, ast.Constant) or not isinstance(seconds.value, (int, float)):
-        return False
-    return seconds.value <= _NAP and not in_loop(scope.module, call)
-
-
-_NAP = 0.001
-
-
-def _asks_for_loop(scope: Scope) -> bool:
-    """Whether code that starts an event loop first asks whether one is running, or patches asyncio to allow two."""
-    asking = {"is_running"} if scope.is_async else {"_get_running_loop", "get_running_loop", "is_running"}
-    functions = (owner for owner in scope.walk_up() if owner.is_function)
-    return "nest_asyncio" in scope.module.text or any(
-        last_name(call.func) in asking for function in functions for call in function.calls
-    )
 
 
 def _moves(decorator: Scope) -> bool:

@@ -246,7 +246,7 @@ def is_settled(module: Module, call: ast.Call, future: ast.expr) -> bool:
         return False
     child: ast.AST = call
     for parent in module.ancestors(call):
-        if any(_waits_for(statement, text) for statement in _before(parent, child)):
+        if any(_waits_for(statement, text) for statement in before(parent, child)):
             return True
         if isinstance(parent, (*FUNCTIONS, ast.ClassDef)):
             return False
@@ -277,8 +277,8 @@ def _asks_done(node: ast.AST, text: str) -> bool:
     return node.func.attr in ("done", "cancelled") and dotted_text(node.func.value) == text
 
 
-def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
-    """The statements that run before ``child`` in the same block."""
+def before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+    """The statements that run before ``child`` in the same block of ``parent``."""
     for name in ("body", "orelse", "finalbody"):
         block = getattr(parent, name, None)
         if isinstance(block, list) and child in block:
@@ -288,7 +288,7 @@ def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
 
 def _waits_for(statement: ast.stmt, text: str) -> bool:
     """Whether a statement awaits the future, loops until it is done, or jumps away unless it is done."""
-    if isinstance(statement, ast.While) or (isinstance(statement, ast.If) and isinstance(statement.body[-1], _JUMPS)):
+    if isinstance(statement, ast.While) or (isinstance(statement, ast.If) and isinstance(statement.body[-1], JUMPS)):
         test = statement.test
         return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _asks_done(test.operand, text)
     if isinstance(statement, (ast.Expr, ast.Assign)) and isinstance(statement.value, ast.Await):
@@ -298,7 +298,7 @@ def _waits_for(statement: ast.stmt, text: str) -> bool:
     return False
 
 
-_JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def runs_without_loop(module: Module, node: ast.AST) -> bool:
@@ -334,7 +334,7 @@ def _is_negative(test: ast.expr) -> bool:
 
 def is_fresh(module: Module, node: ast.expr, statement: ast.stmt) -> bool:
     """Whether a name is bound to a new object by the statement right before ``statement``."""
-    block = _before(module.parents[statement], statement)
+    block = before(module.parents[statement], statement)
     made = block[-1] if block else None
     if not isinstance(made, ast.Assign) or not isinstance(made.value, ast.Call):
         return False

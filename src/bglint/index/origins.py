@@ -196,6 +196,8 @@ class _Search:
         value, path = binding.value, binding.path
         if binding.kind is BindingKind.FOR and value is not None and not elements:
             yield from self._iterated(value, owner, path)
+        elif binding.kind is BindingKind.WITH and value is not None and not path and self._enters_itself(value, owner):
+            yield from self.value(value, owner)
         elif binding.kind is not BindingKind.VALUE or value is None:
             self.lost = self.lost or not (binding.annotation is not None and value is None)
         elif path:
@@ -204,6 +206,11 @@ class _Search:
             yield from self.elements(value, owner, values)
         else:
             yield from self.value(value, owner)
+
+    def _enters_itself(self, manager: ast.expr, scope: Scope) -> bool:
+        """Whether a context manager from outside the project gives what it is, as far as its class tells."""
+        symbol = self.project.resolve(manager, scope)
+        return symbol is not None and symbol.instance and self.project.resolver.entered(manager, scope) is symbol
 
     def _iterated(self, value: ast.expr, owner: Scope, path: tuple[int, ...]) -> Iterator[Origin]:
         called = last_name(value.func) if isinstance(value, ast.Call) else ""

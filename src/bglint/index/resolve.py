@@ -532,6 +532,8 @@ class Resolver:
             return base.item
         if base.instance and base.name == _TUPLE and name in ("done", "not_done"):
             return base.item
+        if base.instance and base.name == _PATH and name == "parent":
+            return base
         if base.name in (_LIST, _DICT, _TUPLE, "builtins.set", "collections.deque") and base.instance:
             return replace(base, name=f"{base.name}.{name}", instance=False)
         if not base.instance and self.project.owns(base.name) and self.project.is_folder(base.name):
