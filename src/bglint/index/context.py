@@ -166,6 +166,8 @@ def is_consumed(module: Module, node: ast.AST) -> bool:
     if isinstance(parent, (ast.For, ast.comprehension)):
         return parent.iter is node and not getattr(parent, "is_async", False)
     if isinstance(parent, ast.Call):
+        if isinstance(parent.func, ast.Attribute):
+            return parent.func.attr == "enter_context" and node in parent.args
         return isinstance(parent.func, ast.Name) and parent.func.id in _CONSUMERS and node in parent.args
     return isinstance(parent, (ast.withitem, ast.Starred, ast.YieldFrom))
 
@@ -175,6 +177,8 @@ def used_through(module: Module, node: ast.AST) -> tuple[str, ...]:
     parent = module.parents.get(node)
     if isinstance(parent, ast.withitem):
         return ("__enter__", "__exit__") if isinstance(module.parents.get(parent), ast.With) else ()
+    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
+        return ("__enter__",) if is_consumed(module, node) else ()  # when a stack is left, nobody knows
     return ("__iter__", "__next__") if is_consumed(module, node) else ()
 
 

@@ -14,6 +14,9 @@ else:
 
 # Calls that give back their first argument, as far as types go.
 PASS_THROUGH = frozenset({"copy.copy", "copy.deepcopy", "builtins.iter"})
+# Calls that enter the context manager they are given.
+ENTERING = frozenset({"contextlib.AsyncExitStack.enter_context", "contextlib.ExitStack.enter_context"})
+ENTERING_ASYNC = "contextlib.AsyncExitStack.enter_async_context"
 # Calls in a class body that say what its instances start with.
 FIELD_MAKERS = frozenset({"attr.field", "attr.ib", "attrs.field", "dataclasses.field", "pydantic.Field"})
 # Calls that make a list of what their first argument iterates over.

@@ -698,6 +698,10 @@ class Resolver:
             return None
         if called.name in data.PASS_THROUGH and node.args:
             return self.resolve(node.args[0], scope)
+        if called.name in data.ENTERING and node.args:
+            return self.entered(node.args[0], scope)
+        if called.name == data.ENTERING_ASYNC and node.args:
+            return Symbol(COROUTINE, instance=True, item=self.entered(node.args[0], scope))
         if called.name == "typing.cast" and len(node.args) == 2:
             return self.annotation(node.args[0], scope)
         if called.name in data.SEQUENCE_MAKERS:
