@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from bglint.index import context as where
+from bglint.index.catching import flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import is_route, registrations
-from bglint.model import Finding, Level
+from bglint.model import Finding, Frame, Level
 from bglint.rules.base import Candidate, Rule
 
 if TYPE_CHECKING:
@@ -33,13 +35,28 @@ _REGISTERING = frozenset({"add_api_route", "add_route"})
 _ON_LOOP = frozenset({"on_event", "middleware", "websocket", "websocket_route"})
 
 
+_Way: TypeAlias = "tuple[tuple[Scope, ast.Call], ...]"
+_DEPTH = 4
+_MOST_CALLERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """The function that runs in a worker thread, as what, and the calls that lead from it, its own one last."""
+
+    kind: str
+    function: Scope
+    way: _Way
+
+
 class LoopApiInWorkerThread(Rule):
     """A sync route, dependency or background task asks for the event loop.
 
     ## What it does
     Reports `asyncio.create_task`, `asyncio.ensure_future`, `asyncio.get_running_loop` and `asyncio.get_event_loop` in a
-    `def` (not `async def`) that is a route, a dependency, or queued as a background task. Asking for a loop in a `try`
-    that is prepared for the `RuntimeError`, and a loop of one's own (`asyncio.run`, `new_event_loop`), are fine.
+    `def` (not `async def`) that is a route, a dependency, or queued as a background task, and in helpers that such a
+    function calls and that always get there. Asking for a loop in a `try` that is prepared for the `RuntimeError`, and
+    a loop of one's own (`asyncio.run`, `new_event_loop`), are fine.
 
     ## Why is this bad?
     FastAPI runs sync routes, sync dependencies and sync background tasks in worker threads, and **those have no event
@@ -79,7 +96,7 @@ class LoopApiInWorkerThread(Rule):
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call needs a loop that its thread has not."""
-        return self._place(call, scope) is not None
+        return self._worker(call, scope) is not None
 
     def visit_Call(self, node: cst.Call) -> None:
         """A call that asks for the loop."""
@@ -88,31 +105,61 @@ class LoopApiInWorkerThread(Rule):
             self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
-        """Report it with what the function is."""
-        call = candidate.site
+        """Report it with what the function is, or the one that calls it."""
+        call, scope = candidate.site, candidate.scope
         assert isinstance(call, ast.Call)
-        place = self._place(call, candidate.scope)
-        if place is None:
+        worker = self._worker(call, scope)
+        if worker is None:
             return None
-        symbol = project.resolve(call.func, candidate.scope)
+        symbol = project.resolve(call.func, scope)
         name = dotted_text(call.func) or "this"
         lost = ", and the coroutine never runs" if symbol is not None and symbol.name in _STARTERS else ""
-        message = (
-            f"`{name}()` raises RuntimeError here: the sync {place} `{candidate.scope.name}` runs in a worker thread "
-            f"without an event loop{lost}"
+        who = f"the sync {worker.kind} `{worker.function.name}`"
+        if not worker.way:
+            message = f"`{name}()` raises RuntimeError here: {who} runs in a worker thread without an event loop{lost}"
+            return self.finding(candidate, message)
+        message = f"`{name}()` raises RuntimeError when {who} calls this in a worker thread without an event loop{lost}"
+        chain = (
+            Frame(scope.full_name, self.ctx.display_path, candidate.span.start.row),
+            *(Frame(f.full_name, self.ctx.display(f.module), c.lineno) for f, c in worker.way),
         )
-        return self.finding(candidate, message)
+        return self.finding(candidate, message, chain)
 
-    def _place(self, call: ast.Call, scope: Scope) -> str | None:
-        """As what the function around a call runs in a worker thread; None unless that is proven."""
+    def _worker(self, call: ast.Call, scope: Scope) -> _Worker | None:
+        """What runs a call in a worker thread, directly or through helpers; None unless that is proven."""
         if not isinstance(scope.node, ast.FunctionDef):
             return None
-        symbol = self.ctx.project.resolve(call.func, scope)
+        project = self.ctx.project
+        symbol = project.resolve(call.func, scope)
         if symbol is None or symbol.instance or symbol.name not in _STARTERS | _GETTERS:
             return None
         if where.argument(call, None, "loop") is not None or self._is_prepared(call, scope):
             return None
-        return worker_thread(self.ctx.project, scope)
+        if not project.callers.files_with(b"fastapi", b"starlette"):
+            return None
+        kind = worker_thread(project, scope)
+        return _Worker(kind, scope, ()) if kind is not None else self._above(call, scope)
+
+    def _above(self, call: ast.Call, scope: Scope) -> _Worker | None:
+        """The route, dependency or task that surely comes to a call when it calls the function around it."""
+        project = self.ctx.project
+        pending: list[tuple[Scope, _Way]] = [(scope, ())] if _is_always_run(call, scope, project) else []
+        seen = {scope}
+        while pending:
+            function, way = pending.pop(0)
+            for made, caller, is_call in project.request_path.references(function):
+                if not is_call or caller in seen or not isinstance(caller.node, ast.FunctionDef):
+                    continue
+                if self._is_prepared(made, caller) or any(True for _ in where.tries_around(caller.module, made)):
+                    continue
+                seen.add(caller)
+                longer = (*way, (caller, made))
+                kind = worker_thread(project, caller)
+                if kind is not None:
+                    return _Worker(kind, caller, longer)
+                if len(longer) < _DEPTH and len(seen) < _MOST_CALLERS and _is_always_run(made, caller, project):
+                    pending.append((caller, longer))
+        return None
 
     def _is_prepared(self, call: ast.Call, scope: Scope) -> bool:
         """Whether the function makes a loop of its own, or expects the error."""
@@ -130,6 +177,21 @@ class LoopApiInWorkerThread(Rule):
 
 def _calls_in(node: ast.AST) -> list[ast.Call]:
     return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+
+
+def _is_always_run(call: ast.Call, function: Scope, project: Project) -> bool:
+    """Whether calling a plain function always comes to a call in it."""
+    decorators = {dotted_text(decorator) for decorator in function.decorators}
+    if function.yields or not decorators <= {"classmethod", "staticmethod"}:
+        return False
+    for _, parent in where.within_function(function.module, call):
+        if isinstance(parent, ast.stmt):
+            break
+        if isinstance(parent, (ast.IfExp, ast.BoolOp, *where.COMPREHENSIONS)):
+            return False
+    flow = flow_of(function, project)
+    around = flow.reach([flow.entry], avoid={where.statement_of(function.module, call)}, failing=False)
+    return flow.end not in around
 
 
 def worker_thread(project: Project, function: Scope) -> str | None:
