@@ -15,6 +15,7 @@ from bglint.report import Report, render
 
 if TYPE_CHECKING:
     from bglint.api import LintResult
+    from bglint.baseline import Baseline
     from bglint.model import Finding
 
 
@@ -38,6 +39,8 @@ class Flags:
     exit_zero: bool
     exit_non_zero_on_fix: bool
     add_noqa: str | None
+    baseline: Path | None
+    write_baseline: Path | None
 
     @property
     def fixes(self) -> bool:
@@ -61,6 +64,8 @@ def tell(result: LintResult, flags: Flags, *, stdout_is_taken: bool = False) -> 
         _tell_diff(result, flags)
     elif flags.add_noqa is not None:
         _tell_silenced(result, flags)
+    elif flags.write_baseline is not None:
+        _tell_unparsable(result)
     elif flags.fix_only:
         _tell_fixes(result, flags, stdout_is_taken)
     else:
@@ -113,6 +118,31 @@ def _tell_fixes(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None
     number = _number_of_fixes(result)
     told = f"Fixed {number} error{'s' * (number != 1)}.\n" if number and not listed else listed
     _put(told, flags, False, stdout_is_taken)
+
+
+def without_known(result: LintResult, known: Baseline, flags: Flags) -> LintResult:
+    """Return the result without what the baseline of ``flags`` knows, and say how many that is."""
+    from bglint.baseline import unknown
+
+    assert flags.baseline is not None
+    new = tuple(unknown(result.findings, known, flags.baseline, result.text_of, Path.cwd()))
+    number = len(result.findings) - len(new)
+    if number and not flags.quiet:
+        click.echo(f"{number} known error{'s' * (number != 1)} left out, as {flags.baseline} says.", err=True)
+    return replace(result, findings=new)
+
+
+def into_baseline(result: LintResult, baseline: Path, flags: Flags) -> LintResult:
+    """Write the baseline, and return what it cannot know. Raises ClickException where it cannot be written."""
+    from bglint.baseline import write_baseline
+
+    try:
+        number = write_baseline(baseline, result.findings, result.text_of, Path.cwd())
+    except OSError as error:
+        raise click.ClickException(f"{baseline}: {error.strerror or error}") from error
+    if not flags.quiet:
+        click.echo(f"Wrote {number or 'no'} known error{'s' * (number != 1)} to {baseline}.", err=True)
+    return replace(result, findings=tuple(_unparsable(result)))
 
 
 def _tell_silenced(result: LintResult, flags: Flags) -> None:

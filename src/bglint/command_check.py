@@ -8,14 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bglint.check_output import Flags, exit_code, tell
+from bglint.check_output import Flags, exit_code, into_baseline, tell, without_known
 from bglint.command_options import Command, configuration_options, one_of, option, options_of
 from bglint.config import ConfigError, Options
 from bglint.report import FORMATS
+
+if TYPE_CHECKING:
+    from bglint.baseline import Baseline
 
 _FIXES, _KNOWN, _OUTPUT, _RUN = "Fixes", "Known findings", "Output", "Run"
 
@@ -40,6 +43,14 @@ def _one_line(ctx: click.Context, parameter: click.Parameter, value: str | None)
     value_may_be_missing=True,
     callback=_one_line,
     help="Silence what is found with # noqa comments, and give this reason in them.",
+)
+@option(_KNOWN, "--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Report only what is not in FILE.")
+@option(
+    _KNOWN,
+    "--write-baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is found to FILE, for --baseline, instead of reporting it.",
 )
 @configuration_options
 @option(_OUTPUT, "--output-format", default="full", show_default=True, **one_of(*FORMATS))
@@ -101,12 +112,15 @@ def _sources(paths: Sequence[str], flags: Flags) -> Sequence[Path] | None:
 def _refuse_contradictions(flags: Flags) -> None:
     if flags.add_noqa is not None and flags.fixes:
         raise click.UsageError("--add-noqa is for what is not fixed: run --fix, --fix-only or --diff before.")
+    if sum(value is not None for value in (flags.add_noqa, flags.baseline, flags.write_baseline)) > 1:
+        raise click.UsageError("--add-noqa, --baseline and --write-baseline do not go together.")
 
 
 def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
     from bglint import api
 
     started = time.perf_counter()
+    known = _known(flags)
     gc.disable()  # syntax trees are many objects that live as long as the run: looking for garbage costs a tenth of it
     if paths is None:
         name, data = Path(flags.stdin_filename or "-"), sys.stdin.buffer.read()
@@ -123,8 +137,21 @@ def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
         _say_what_was_done(paths or [Path(flags.stdin_filename or "-")], options, result.files, started)
     if not (result.files or result.findings or flags.quiet):
         click.echo("warning: no Python files found under the given paths", err=True)
+    if flags.write_baseline is not None:
+        result = into_baseline(result, flags.write_baseline, flags)
+    elif known is not None:
+        result = without_known(result, known, flags)
     tell(result, flags, stdout_is_taken=paths is None and flags.writes)
     return exit_code(result, flags)
+
+
+def _known(flags: Flags) -> Baseline | None:
+    """Read the baseline first of all: it would be a pity to find it broken in the end. Raises ConfigError."""
+    if flags.baseline is None:
+        return None
+    from bglint.baseline import read_baseline
+
+    return read_baseline(flags.baseline)
 
 
 def _say_what_was_done(paths: Sequence[Path], options: Options, files: int, started: float) -> None:
