@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 from fixtures_format import parse_fixture
 
-from bglint.api import fix_source
+from bglint.api import fix_source, lint_source
 from bglint.config import Options
 
 PROOFS = Path(__file__).parents[2] / "fixtures" / "proofs"
@@ -71,6 +71,12 @@ def fixed(
     assert result.failure is None, result.failure
     assert result.text != source, f"no fix for {code} was applied"
     return result.text
+
+
+def messages(code: str, source: str, fastapi_version: str) -> list[str]:
+    """Return what the rule ``code`` says about ``source``, an application for that version of FastAPI."""
+    options = Options(isolated=True, select=(code,), fastapi_version=fastapi_version)
+    return [finding.message for finding in lint_source(source, Path("app.py"), options=options)]
 
 
 def load(source: str) -> ModuleType:

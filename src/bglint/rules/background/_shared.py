@@ -66,6 +66,11 @@ def fastapi_before(settings: Settings, version: str) -> bool:
         return False
 
 
+def ends_dependencies_early(settings: Settings) -> bool:
+    """Whether the project's FastAPI is known to end dependencies before it sends the response: 0.106 to 0.117."""
+    return fastapi_before(settings, "0.118") and not fastapi_before(settings, "0.106")
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """What a function queues behind a task: how many tasks surely, and whether there may be more."""

@@ -14,7 +14,7 @@ from bglint.index.flow import nodes_of
 from bglint.index.guards import Guard
 from bglint.index.request_path import registrations
 from bglint.model import Finding, Frame, Level
-from bglint.rules.background._shared import QueueingRule, fastapi_before
+from bglint.rules.background._shared import QueueingRule, ends_dependencies_early
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope
@@ -110,8 +110,7 @@ class BackgroundFailureRollsBack(QueueingRule):
 
     def _undone(self, call: ast.Call, scope: Scope) -> tuple[Lease, ast.AST] | None:
         project = self.ctx.project
-        settings = self.ctx.settings
-        if not fastapi_before(settings, "0.106") and fastapi_before(settings, "0.118"):
+        if ends_dependencies_early(self.ctx.settings):
             return None
         if not scope.is_function or not self._may_write(scope) or not queues(project, call, scope):
             return None

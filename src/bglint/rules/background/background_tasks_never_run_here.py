@@ -12,7 +12,7 @@ from bglint.index.context import statement_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import registrations
 from bglint.model import Finding, Level
-from bglint.rules.background._shared import QueueingRule, dependency_calls, fastapi_before, queues
+from bglint.rules.background._shared import QueueingRule, dependency_calls, ends_dependencies_early, queues
 from bglint.rules.base import Candidate
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 _WEBSOCKET = frozenset({"websocket", "websocket_route"})
-_SINCE = "0.118"
 
 
 class BackgroundTasksNeverRunHere(QueueingRule):
@@ -30,15 +29,15 @@ class BackgroundTasksNeverRunHere(QueueingRule):
     Reports `tasks.add_task(...)` on the injected `BackgroundTasks` in two places:
 
     - in a WebSocket route
-    - after the `yield` of a dependency, for FastAPI 0.118 and later, or an unknown version
+    - after the `yield` of a dependency, for FastAPI up to 0.105 and from 0.118 on, or an unknown version
 
     The version is that of the option `fastapi-version`, else the oldest that the project's dependencies allow, else the
     installed one. A dependency with `scope="function"` ends before the response and is not reported.
 
     ## Why is this bad?
     Background tasks belong to a response. A WebSocket route has none: FastAPI injects the object, and **drops what is
-    queued on it**. A dependency goes on after its `yield` when the response has been sent and its tasks have run (since
-    FastAPI 0.118): what it queues then comes too late, and is dropped as well. Neither is logged.
+    queued on it**. A dependency goes on after its `yield` when the response has been sent and its tasks have run (but
+    for FastAPI 0.106 to 0.117): what it queues then comes too late, and is dropped as well. Neither is logged.
 
     ## Example
     ```python
@@ -96,14 +95,14 @@ class BackgroundTasksNeverRunHere(QueueingRule):
         name = f"`{dotted_text(task)}`" if task is not None and dotted_text(task) else "This background task"
         if is_socket:
             return f"{name} never runs: FastAPI drops the background tasks of a WebSocket route; call it here instead"
-        if fastapi_before(self.ctx.settings, _SINCE) or not self._is_after_yield(call, owner):
+        if ends_dependencies_early(self.ctx.settings) or not self._is_after_yield(call, owner):
             return None
         depended = list(dependency_calls(project, owner))
         if not depended or any(_ends_early(use) for use in depended):
             return None
         return (
-            f"{name} never runs: since FastAPI {_SINCE} a dependency goes on after its `yield` when the background "
-            "tasks have run; queue it before the `yield`, or call it here"
+            f"{name} never runs: the dependency goes on after its `yield` when the background tasks have run (FastAPI "
+            "up to 0.105 and since 0.118); queue it before the `yield`, or call it here"
         )
 
     def _injected_into(self, call: ast.Call, scope: Scope) -> Scope | None:

@@ -32,8 +32,8 @@ class CalledBackgroundTask(QueueingRule):
     Starlette needs the function and its arguments, and calls it after the response. With parentheses, a sync `f` runs
     **before** the response, and blocks the event loop if the endpoint is async. What is queued is its result, and
     calling that fails with a `TypeError` (`the first argument must be callable`) after the client got its 200, and
-    takes all tasks queued after it with it. An `async def` does not run at all: its coroutine is never awaited, and calling it
-    is the same `TypeError`.
+    takes all tasks queued after it with it. An `async def` does not run at all: its coroutine is never awaited, and
+    calling it is the same `TypeError`.
 
     ## Example
     ```python

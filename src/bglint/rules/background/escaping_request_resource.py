@@ -14,7 +14,7 @@ from bglint.index.dependencies import Lease, closes, leases
 from bglint.index.facts import BindingKind, dotted_text
 from bglint.index.request_path import is_route
 from bglint.model import Finding, Frame, Level
-from bglint.rules.background._shared import QueueingRule, fastapi_before
+from bglint.rules.background._shared import QueueingRule, ends_dependencies_early
 from bglint.rules.base import Candidate
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ class EscapingRequestResource(QueueingRule):
         """Whether FastAPI closes the value before background tasks run."""
         if escape.lease is not None and escape.lease.ends_early:
             return True
-        settings = self.ctx.settings
-        return fastapi_before(settings, "0.118") and not fastapi_before(settings, "0.106")
+        return ends_dependencies_early(self.ctx.settings)
 
     # -- what is handed over -------------------------------------------------------------------------------------
 
