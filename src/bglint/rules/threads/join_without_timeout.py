@@ -169,7 +169,7 @@ class JoinWithoutTimeout(Rule):
         assert isinstance(call, ast.Call)
         assert isinstance(call.func, ast.Attribute)
         seconds = shortest(self.ctx.settings.join_timeout)
-        start, end = self.ctx.ast_span(call.func.value).start, self.ctx.ast_span(call).end
+        start, end = self.ctx.ast_span(call).start, self.ctx.ast_span(call).end
         unit = place.unit
         head = self.ctx.text(Span(start, self.ctx.ast_span(call.func).end))
         tail = "" if header else self.ctx.text(Span(end, place.span.end))
