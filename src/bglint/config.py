@@ -538,6 +538,20 @@ def _name(value: str) -> str:
     return value
 
 
+def _patterns(value: object, codes: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(_pattern(name) for name in _strings(value, codes))
+
+
+def _pattern(value: str) -> str:
+    """A dotted name, one that ends in ``.*``, or one with ``**`` in it (``package.**.method``)."""
+    named = value.removesuffix(".*").replace(".**.", ".")
+    if not all(part.isidentifier() for part in named.split(".")):
+        raise _Wrong(
+            f'expected a dotted name such as "package.module.function" or "package.Class.*", not "{value}"', value
+        )
+    return value
+
+
 def _guard(value: object, codes: Mapping[str, str]) -> str:
     module, _, function = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not all(part.isidentifier() for part in [*module.split("."), function]):
@@ -586,7 +600,7 @@ def _per_file(value: object, codes: Mapping[str, str]) -> dict[str, tuple[str, .
 def _blocking(value: object, codes: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _Wrong(f"expected a table of dotted names and kinds, not {_said(value)}", value)
-    return {_name(name): _within(name, _kind, kind, codes) for name, kind in value.items()}
+    return {_pattern(name): _within(name, _kind, kind, codes) for name, kind in value.items()}
 
 
 def _kind(value: object, codes: Mapping[str, str]) -> str:
@@ -632,6 +646,6 @@ _SCHEMA: Mapping[str, _Check] = {
     "http-timeout": _seconds,
     "offload": _names,
     "blocking": _blocking,
-    "non-blocking": _names,
+    "non-blocking": _patterns,
     "source-roots": _paths,
 }

@@ -18,7 +18,7 @@ from bglint.index.callers import last_name
 from bglint.index.context import is_awaited, is_consumed, used_through
 from bglint.index.facts import Scope
 from bglint.index.request_path import is_route
-from bglint.index.sinks import known_kind
+from bglint.index.sinks import Names, known_kind
 from bglint.index.symbols import PARTIAL, Symbol
 from bglint.index.waiting import waits
 
@@ -58,6 +58,8 @@ class Blocking:
         """``callees``, where given, bounds the search: in that file no call of another name reaches a sink."""
         self.project = project
         self.callees = callees
+        self._configured = Names(project.extra_blocking)
+        self._harmless = Names(dict.fromkeys(project.non_blocking, ""))
         self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
         self._paths: dict[Scope, dict[str, BlockingPath]] = {}
         self._in_place: dict[Scope, bool] = {}
@@ -141,7 +143,7 @@ class Blocking:
         if sink is not None:
             return sink if waits(self.project, call, scope, sink.name) else None
         function = self._run_by(symbol)
-        if function is None or function.is_async or function.full_name in self.project.non_blocking:
+        if function is None or function.is_async or self._is_harmless(function.full_name):
             return None
         if function.yields and not is_consumed(scope.module, call):
             return None  # calling a generator function runs nothing of it
@@ -179,12 +181,18 @@ class Blocking:
     def sink(self, symbol: Symbol) -> Sink | None:
         """The sink that calling a symbol is, by the built-in table and the configuration."""
         name = symbol.name
-        if name in self.project.non_blocking:
+        if self._is_harmless(name):
             return None
-        kind = self.project.extra_blocking.get(name)
+        kind = self._configured.get(name) if self._configured.table else None
+        if symbol.function is not None and symbol.function.is_async:
+            return None
         if kind is None and symbol.scope is None and not symbol.instance:
             kind = known_kind(name)
         return Sink(name, kind) if kind is not None else None
+
+    def _is_harmless(self, name: str) -> bool:
+        """Whether the configuration says that a call does not block."""
+        return bool(self._harmless.table) and self._harmless.get(name) is not None
 
 
 def _moves(decorator: Scope) -> bool:
