@@ -115,3 +115,12 @@ def _leaves_between(scope: Scope, first: ast.Call, second: ast.Call) -> bool:
         and where.runs_after(module, first, node) is not False
         for node in ast.walk(scope.node)
     )
+
+
+def given_to_parameters(project: Project, call: ast.Call, function: Scope) -> Iterator[tuple[str, ast.expr]]:
+    """The parameters of a project function that a call of it gives a value, each with what it gives."""
+    bound = function.owner is not None and project.resolver.method_kind(function) != "static"
+    for position, parameter in enumerate(function.parameters):
+        given = where.argument(call, position - bound if position >= bound else None, parameter.arg)
+        if given is not None:
+            yield parameter.arg, given

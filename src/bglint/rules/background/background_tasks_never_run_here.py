@@ -15,7 +15,13 @@ from bglint.index.context import statement_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import registrations
 from bglint.model import Finding, Frame, Level
-from bglint.rules.background._shared import QueueingRule, dependency_calls, ends_dependencies_early, queues
+from bglint.rules.background._shared import (
+    QueueingRule,
+    dependency_calls,
+    ends_dependencies_early,
+    given_to_parameters,
+    queues,
+)
 from bglint.rules.base import Candidate
 
 if TYPE_CHECKING:
@@ -149,17 +155,15 @@ class BackgroundTasksNeverRunHere(QueueingRule):
         function = symbol.function if symbol is not None else None
         if function is None:
             return []
-        bound = function.owner is not None and project.resolver.method_kind(function) != "static"
-        for position, parameter in enumerate(function.parameters):
-            given = where.argument(call, position - bound if position >= bound else None, parameter.arg)
-            if not (isinstance(given, ast.Name) and given.id in names) or _keeps(function, parameter.arg):
+        for parameter, given in given_to_parameters(project, call, function):
+            if not (isinstance(given, ast.Name) and given.id in names) or _keeps(function, parameter):
                 continue
             for inner in function.calls:
                 func = inner.func
-                if isinstance(func, ast.Attribute) and dotted_text(func.value) == parameter.arg:
+                if isinstance(func, ast.Attribute) and dotted_text(func.value) == parameter:
                     if queues(project, inner, function):
                         return [(inner, function)]
-                elif way := self._queued_by(inner, function, {parameter.arg}, depth + 1):
+                elif way := self._queued_by(inner, function, {parameter}, depth + 1):
                     return [(inner, function), *way]
         return []
 

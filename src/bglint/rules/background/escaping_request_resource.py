@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bglint.index import context as where
 from bglint.index.background import queues
 from bglint.index.callers import last_name
 from bglint.index.dependencies import Lease, closes, leases
-from bglint.index.facts import BindingKind, dotted_text
-from bglint.index.request_path import is_route
+from bglint.index.request_path import is_registrar, is_route
 from bglint.model import Finding, Frame, Level
-from bglint.rules.background._shared import QueueingRule, ends_dependencies_early
+from bglint.rules.background._handing_over import STARTING, given_names, is_awaited_later, starts_work
+from bglint.rules.background._request_body import body_reader
+from bglint.rules.background._shared import QueueingRule, ends_dependencies_early, given_to_parameters
 from bglint.rules.base import Candidate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
 
 _UPLOADS = frozenset({"fastapi.UploadFile", "fastapi.datastructures.UploadFile", "starlette.datastructures.UploadFile"})
-# What of an upload is there without its file.
-_PLAIN = frozenset({"content_type", "filename", "headers", "size"})
-_EXECUTORS = tuple(f"concurrent.futures.{kind}.submit" for kind in ("ThreadPoolExecutor", "Executor"))
-_LOOP = "asyncio.AbstractEventLoop"
-# What starts work that nobody waits for, with the position of what it runs (or of the coroutine).
-_STARTERS = {
-    "asyncio.create_task": 0,
-    "asyncio.ensure_future": 0,
-    f"{_LOOP}.create_task": 0,
-    f"{_LOOP}.run_in_executor": 1,
-    "asyncio.run_coroutine_threadsafe": 0,
-    "threading.Thread": -1,
-    "threading.Timer": 1,
-    **dict.fromkeys(_EXECUTORS, 0),
-}
-# Reads of a task's name that do not wait for it.
-_NOT_WAITING = frozenset({"add", "append", "add_done_callback", "set_name", "start"})
+_REQUESTS = frozenset({"fastapi.Request", "fastapi.requests.Request", "starlette.requests.Request"})
+_ROUTERS = frozenset({"Route", "add_api_route", "add_route"})
+# Parameters that may hold what the request lends, by the way they are written.
+_LENT = re.compile(r"(\w+)[ \t]*:[^,()=\n]*(?:UploadFile|Annotated|Dep\b)|(\w+)[ \t]*:[^,()=\n]*=[ \t]*[\w.]*Depends\(")
+_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Escape:
-    """What gets out: the endpoint's parameter, and the dependency that lends it (None for an upload)."""
+    """What gets out: the endpoint's parameter, and the dependency that lends it (None for an upload).
+
+    ``call`` is what lets it out, in the function ``scope``: the endpoint, or a helper of it. ``reader`` is the function
+    that reads the body of a request, for a parameter that is one.
+    """
 
     name: str
     lease: Lease | None
+    call: ast.Call
+    scope: Scope
+    reader: Scope | None = None
 
 
 class EscapingRequestResource(QueueingRule):
@@ -58,7 +55,9 @@ class EscapingRequestResource(QueueingRule):
     `Thread` or an executor without waiting for it, and to `add_task()`, where FastAPI closes it before the task runs
     (0.106 to 0.117, and `Depends(..., scope="function")`). In other versions a dependency's value that goes to
     `add_task()` is a warning. Handed over means: as an argument, in a list or dict, as a bound method, or by a lambda
-    or nested function that uses it. Only values that the dependency closes after its `yield` count.
+    or nested function that uses it; by the endpoint itself, or by a helper that it gives the value to. Only values that
+    the dependency closes after its `yield` count. Of the `Request` itself only the body is gone: it is reported where
+    the task reads it (`body()`, `json()`, `form()`, `stream()`) and nothing has read it before.
 
     ## Why is this bad?
     What belongs to the request ends with it. A task or thread that still uses it finds it **closed, on every version
@@ -99,14 +98,21 @@ class EscapingRequestResource(QueueingRule):
 
     code, name = "BGL111", "escaping-request-resource"
     level = Level.ERROR
-    triggers = QueueingRule.triggers | {
-        "Thread", "Timer", "create_task", "ensure_future", "run_coroutine_threadsafe", "run_in_executor", "submit",
-    }  # fmt: skip
+    triggers = QueueingRule.triggers | STARTING
     needs = frozenset({"fastapi"})
 
+    @classmethod
+    def reaches(cls, path: Path, project: Project) -> bool:
+        """Whether a file may have endpoints that hand such values to helpers."""
+        data = project.callers.data(path)
+        return b"UploadFile" in data or b"Depends" in data
+
     def words(self, source: Source) -> frozenset[str]:
-        """The names of what starts work, and what this file calls the two of background tasks."""
-        return super().words(source) | self.triggers
+        """What starts work, what this file calls the two of background tasks, and what is given such values."""
+        text = source.text
+        names = "|".join(sorted({one or other for one, other in _LENT.findall(text)}))
+        helpers = re.findall(rf"(\w+)\([^()]*\b(?:{names})\b", text) if names else ()
+        return super().words(source).union(self.triggers, helpers)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call lets a resource of the request out."""
@@ -123,22 +129,32 @@ class EscapingRequestResource(QueueingRule):
         what = f"`{escape.name}` of `{lease.provider.name}`" if lease is not None else f"upload `{escape.name}`"
         chain: tuple[Frame, ...] = ()
         if lease is not None:
-            given = [*lease.way, lease.provider]
+            providers = [*lease.way, lease.provider]
             chain = (
                 Frame(candidate.scope.full_name, self.ctx.display_path, candidate.span.start.row),
-                *(Frame(f.full_name, self.ctx.display(f.module), f.row) for f in given),
+                *(Frame(f.full_name, self.ctx.display(f.module), f.row) for f in providers),
             )
-        starter = last_name(call.func)
-        if not queues(project, call, candidate.scope):
-            message = f"`{starter}()` lets {what} outlive the request: it is closed when the response is sent"
+        helper = f"`{last_name(call.func)}()` hands {what} to " if escape.call is not call else ""
+        if escape.reader is not None:
+            message = (
+                f"`{escape.reader.name}` reads the body of `{escape.name}` when the client has its response: that is a "
+                "ClientDisconnect; read it first, and pass what it holds"
+            )
+            return self.finding(candidate, message)
+        if not queues(project, escape.call, escape.scope):
+            starter = f"`{last_name(escape.call.func)}()`"
+            lets = f"{helper}{starter}, which lets it" if helper else f"{starter} lets {what}"
+            message = f"{lets} outlive the request: it is closed when the response is sent"
             return self.finding(candidate, f"{message}; {_instead(escape)}", chain)
         if self._is_closed(escape):
             since = 'with `scope="function"`' if lease is not None and lease.ends_early else "(FastAPI 0.106 to 0.117)"
-            message = f"{what} is closed before the background task runs {since}; {_instead(escape)}"
+            closed = f"is closed before the background task runs {since}; {_instead(escape)}"
+            message = f"{helper}a background task: it {closed}" if helper else f"{what} {closed}"
             return self.finding(candidate, message[0].upper() + message[1:], chain)
+        given = f"{helper}a background task" if helper else f"The background task gets {what}"
         message = (
-            f"The background task gets {what}, which holds its connection for as long as the task runs "
-            "(FastAPI up to 0.105 and since 0.118); let the task open its own"
+            f"{given}, which holds its connection for as long as the task runs (FastAPI up to 0.105 and since 0.118); "
+            "let the task open its own"
         )
         return replace(self.finding(candidate, message, chain), level=Level.WARNING)
 
@@ -151,159 +167,75 @@ class EscapingRequestResource(QueueingRule):
     # -- what is handed over -------------------------------------------------------------------------------------
 
     def _escape(self, call: ast.Call, scope: Scope) -> _Escape | None:
-        """The first resource of the request that a call lets out."""
-        project = self.ctx.project
-        if not scope.is_function or not scope.decorators:
+        """The first resource of the request that a call lets out, itself or in a helper."""
+        if not scope.is_function:
             return None
-        names = _given_names(call, scope) & {parameter.arg for parameter in scope.parameters}
-        if not names or not is_route(scope, project):
-            return None
-        queued = queues(project, call, scope)
-        if not queued and (not self._starts(call, scope) or _is_awaited_later(call, scope)):
-            return None
-        for name in sorted(names):
-            escape = self._resource(name, scope)
-            if escape is not None and (not queued or escape.lease is not None or self._is_closed(escape)):
-                return escape
+        for name in sorted(given_names(call, scope) & {parameter.arg for parameter in scope.parameters}):
+            if self._may_be_lent(name, scope):
+                way_out = self._way_out(call, name, scope)
+                escape = self._resource(name, scope, call, *way_out) if way_out is not None else None
+                if escape is not None and self._is_endpoint(scope):
+                    return escape
         return None
 
-    def _starts(self, call: ast.Call, scope: Scope) -> bool:
-        symbol = self.ctx.project.resolve(call.func, scope)
-        return symbol is not None and not symbol.instance and symbol.name in _STARTERS
+    def _may_be_lent(self, name: str, function: Scope) -> bool:
+        """Whether a parameter is never anything else, and has a type or a default that says what it is."""
+        parameter = next(p for p in function.parameters if p.arg == name)
+        written = parameter.annotation is not None or name in function.defaults
+        return written and len(function.names.bindings.get(name, ())) == 1
 
-    def _resource(self, name: str, function: Scope) -> _Escape | None:
-        """The resource that a parameter is, if it is one and never another value."""
-        parameter = next((p for p in function.parameters if p.arg == name), None)
-        if parameter is None or len(function.names.bindings.get(name, ())) != 1:
+    def _is_endpoint(self, function: Scope) -> bool:
+        """Whether a function is a route, by its decorators or by a call that adds it."""
+        project = self.ctx.project
+        if is_route(function, project):
+            return True
+        return any(
+            is_registrar(symbol)
+            for call, scope in project.request_path.handed_over(function)
+            if last_name(call.func) in _ROUTERS and (symbol := project.resolve(call.func, scope)) is not None
+        )
+
+    def _way_out(self, call: ast.Call, name: str, scope: Scope, depth: int = 0) -> tuple[ast.Call, Scope] | None:
+        """The call that hands the value of a name to work that nobody waits for, and the function that makes it."""
+        project = self.ctx.project
+        if queues(project, call, scope):
+            return call, scope
+        if starts_work(project, call, scope):
+            return None if is_awaited_later(call, scope) else (call, scope)
+        symbol = project.resolve(call.func, scope) if depth < _DEPTH else None
+        function = symbol.function if symbol is not None else None
+        if function is None or not any(word in function.module.text for word in self.triggers):
             return None
-        symbol = self.ctx.project.resolver.parameter(parameter, function)
-        if symbol is not None and (symbol.item or symbol).name in _UPLOADS:
-            return _Escape(name, None)
-        found = (lease for lease in leases(function, self.ctx.project) if lease.parameter == name)
-        return next((_Escape(name, lease) for lease in found if closes(lease.provider)), None)
+        for parameter, given in given_to_parameters(project, call, function):
+            if not (isinstance(given, ast.Name) and given.id == name and len(function.names.bindings[parameter]) == 1):
+                continue
+            for inner in function.calls:
+                if parameter in given_names(inner, function):
+                    way_out = self._way_out(inner, parameter, function, depth + 1)
+                    if way_out is not None:
+                        return way_out
+        return None
+
+    def _resource(
+        self, name: str, function: Scope, call: ast.Call, starter: ast.Call, starting: Scope
+    ) -> _Escape | None:
+        """The resource that a parameter is, if it is one that is gone when what ``starter`` starts needs it."""
+        project = self.ctx.project
+        parameter = next(p for p in function.parameters if p.arg == name)
+        symbol = project.resolver.parameter(parameter, function)
+        kind = (symbol.item or symbol).name if symbol is not None else ""
+        escape = _Escape(name, None, starter, starting)
+        queued = queues(project, starter, starting)
+        if kind in _UPLOADS:
+            return escape if not queued or self._is_closed(escape) else None
+        if kind in _REQUESTS:
+            reader = body_reader(project, call, name, function) if starter is call else None
+            return replace(escape, reader=reader) if reader is not None else None
+        for lease in leases(function, project):
+            if lease.parameter == name and closes(lease.provider):
+                return replace(escape, lease=lease)
+        return None
 
 
 def _instead(escape: _Escape) -> str:
     return "read it first, and pass the bytes" if escape.lease is None else "open another one where it is used"
-
-
-def _given_names(call: ast.Call, scope: Scope) -> frozenset[str]:
-    """The names of the function that a call hands over, as values or inside what it runs."""
-    found: set[str] = set()
-    pending: list[ast.expr] = [*call.args, *(keyword.value for keyword in call.keywords)]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-            found |= _read_by(node, scope)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr == "file" or _is_bound_method(node, call):
-                found.add(node.value.id)
-        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            pending.extend(node.elts)
-        elif isinstance(node, ast.Dict):
-            pending.extend(node.values)
-        elif isinstance(node, ast.Starred):
-            pending.append(node.value)
-        elif isinstance(node, ast.Lambda):
-            found |= _used_in(node.body, {argument.arg for argument in node.args.args})
-        elif isinstance(node, ast.Call) and (_runs(node, call) or last_name(node.func) == "partial"):
-            pending.extend([*node.args, *(keyword.value for keyword in node.keywords)])
-            if isinstance(node.func, (ast.Name, ast.Attribute)):
-                pending.append(node.func)
-    return frozenset(found)
-
-
-def _is_bound_method(node: ast.Attribute, call: ast.Call) -> bool:
-    """Whether ``x.method`` is what the call runs: its first argument, its target, or the coroutine function called."""
-    handed = [*call.args[:2], *(k.value for k in call.keywords if k.arg in ("func", "target", "coro"))]
-    return any(node is given or (isinstance(given, ast.Call) and given.func is node) for given in handed)
-
-
-def _runs(node: ast.Call, call: ast.Call) -> bool:
-    """Whether a call given to another makes the coroutine that it runs."""
-    return last_name(call.func) in ("create_task", "ensure_future", "run_coroutine_threadsafe") and node in (
-        *call.args[:1],
-        *(k.value for k in call.keywords if k.arg == "coro"),
-    )
-
-
-def _read_by(node: ast.Name, scope: Scope) -> frozenset[str]:
-    """What nested functions of ``scope``, called ``node``, use of it."""
-    used: set[str] = set()
-    for binding in scope.names.bindings.get(node.id, ()):
-        if binding.kind is BindingKind.FUNCTION and binding.scope is not None:
-            for statement in binding.scope.body:
-                used |= _used_in(statement, set(binding.scope.names.bindings))
-    return frozenset(used)
-
-
-def _used_in(node: ast.AST, own: set[str]) -> set[str]:
-    """The names that code uses for more than what is there without the resource."""
-    plain = {
-        part.value
-        for part in ast.walk(node)
-        if isinstance(part, ast.Attribute) and part.attr in _PLAIN and isinstance(part.value, ast.Name)
-    }
-    return {
-        part.id
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id not in own and part not in plain
-    }
-
-
-# -- is it waited for ------------------------------------------------------------------------------------------------
-
-
-def _is_awaited_later(call: ast.Call, scope: Scope) -> bool:
-    """Whether the endpoint waits for what a call starts, or hands it on to whoever may."""
-    module = scope.module
-    if any(True for _ in _managers(call, scope)):
-        return True
-    value: ast.AST = call
-    parent = module.parents.get(value)
-    while parent is not None and where.hands_on(parent, value):
-        value, parent = parent, module.parents.get(parent)
-    if isinstance(parent, ast.Expr):
-        return False
-    if isinstance(parent, ast.Attribute):
-        return parent.attr not in _NOT_WAITING
-    if isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
-        targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
-        return any(not isinstance(target, ast.Name) or _waits_for(target.id, scope) for target in targets)
-    if isinstance(parent, ast.Call) and value in parent.args and last_name(parent.func) in _NOT_WAITING:
-        return _is_local_container(parent, scope)
-    return True
-
-
-def _managers(call: ast.Call, scope: Scope) -> Iterator[ast.expr]:
-    """The ``with``s around a call that enter what it is called on: pools and task groups wait when they are left."""
-    owner = dotted_text(call.func).rpartition(".")[0]
-    for around in where.withs_around(scope.module, call):
-        for item in around.items:
-            if item.optional_vars is not None and dotted_text(item.optional_vars) == owner and owner:
-                yield item.context_expr
-
-
-def _waits_for(name: str, scope: Scope) -> bool:
-    """Whether a local name is used for more than keeping a task alive."""
-    parents = scope.module.parents
-    for node in ast.walk(scope.node):
-        if not (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)):
-            continue
-        parent = parents.get(node)
-        if isinstance(parent, ast.Attribute) and parent.attr in (*_NOT_WAITING, "daemon"):
-            continue
-        if isinstance(parent, ast.Call) and node in parent.args and last_name(parent.func) in _NOT_WAITING:
-            if not _is_local_container(parent, scope):
-                continue
-        return True
-    return False
-
-
-def _is_local_container(adding: ast.Call, scope: Scope) -> bool:
-    """Whether a call adds to a container of this very function, which may wait for all in it."""
-    func = adding.func
-    return (
-        isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in scope.names.bindings
-    )
