@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from bglint.errors import UserError
 from bglint.report import Report, render
 
 if TYPE_CHECKING:
@@ -23,24 +22,24 @@ if TYPE_CHECKING:
 class Flags:
     """What the command line says that is no configuration."""
 
-    fix: bool
-    unsafe_fixes: bool
-    fix_only: bool
-    diff: bool
-    show_fixes: bool
-    output_format: str
-    output_file: Path | None
-    statistics: bool
-    quiet: bool
-    verbose: bool
-    color: str
-    stdin_filename: str | None
-    jobs: int | None
-    exit_zero: bool
-    exit_non_zero_on_fix: bool
-    add_noqa: str | None
-    baseline: Path | None
-    write_baseline: Path | None
+    fix: bool = False
+    unsafe_fixes: bool = False
+    fix_only: bool = False
+    diff: bool = False
+    show_fixes: bool = False
+    output_format: str = "full"
+    output_file: Path | None = None
+    statistics: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+    stdin_filename: str | None = None
+    jobs: int | None = None
+    exit_zero: bool = False
+    exit_non_zero_on_fix: bool = False
+    add_noqa: str | None = None
+    baseline: Path | None = None
+    write_baseline: Path | None = None
 
     @property
     def fixes(self) -> bool:
@@ -58,8 +57,19 @@ class Flags:
         return self.writes or self.add_noqa is not None
 
 
+def echo(text: str | bytes, err: bool = False) -> None:
+    """Write to stdout, or to stderr, at once and exactly as it is."""
+    stream = sys.stderr if err else sys.stdout
+    if isinstance(text, bytes):
+        stream.flush()
+        stream.buffer.write(text)
+    else:
+        stream.write(text)
+    stream.flush()
+
+
 def tell(result: LintResult, flags: Flags, *, stdout_is_taken: bool = False) -> None:
-    """Print the report, the diff, or what was fixed, and every failure. Raises ClickException for an --output-file."""
+    """Print the report, the diff, or what was fixed, and every failure. Raises UserError for an --output-file."""
     if flags.diff:
         _tell_diff(result, flags)
     elif flags.add_noqa is not None:
@@ -71,7 +81,7 @@ def tell(result: LintResult, flags: Flags, *, stdout_is_taken: bool = False) -> 
     else:
         _tell_findings(result, flags, stdout_is_taken)
     for failure in result.failures:
-        click.echo(f"error: {failure}", err=True)
+        echo(f"error: {failure}\n", err=True)
 
 
 def exit_code(result: LintResult, flags: Flags) -> int:
@@ -105,7 +115,7 @@ def _tell_findings(result: LintResult, flags: Flags, stdout_is_taken: bool) -> N
         text = statistics(report, flags.output_format, color=color)
     else:
         text = render(report, flags.output_format, color=color, width=shutil.get_terminal_size((100, 24)).columns)
-    _put(text, flags, color, stdout_is_taken)
+    _put(text, flags, stdout_is_taken)
 
 
 def _tell_fixes(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None:
@@ -117,7 +127,7 @@ def _tell_fixes(result: LintResult, flags: Flags, stdout_is_taken: bool) -> None
     listed = "".join(f"{line}\n" for line in fixes_listed(result.fixed)) if flags.show_fixes else ""
     number = _number_of_fixes(result)
     told = f"Fixed {number} error{'s' * (number != 1)}.\n" if number and not listed else listed
-    _put(told, flags, False, stdout_is_taken)
+    _put(told, flags, stdout_is_taken)
 
 
 def without_known(result: LintResult, known: Baseline, flags: Flags) -> LintResult:
@@ -128,20 +138,20 @@ def without_known(result: LintResult, known: Baseline, flags: Flags) -> LintResu
     new = tuple(unknown(result.findings, known, flags.baseline, result.text_of, Path.cwd()))
     number = len(result.findings) - len(new)
     if number and not flags.quiet:
-        click.echo(f"{number} known error{'s' * (number != 1)} left out, as {flags.baseline} says.", err=True)
+        echo(f"{number} known error{'s' * (number != 1)} left out, as {flags.baseline} says.\n", err=True)
     return replace(result, findings=new)
 
 
 def into_baseline(result: LintResult, baseline: Path, flags: Flags) -> LintResult:
-    """Write the baseline, and return what it cannot know. Raises ClickException where it cannot be written."""
+    """Write the baseline, and return what it cannot know. Raises UserError where it cannot be written."""
     from bglint.baseline import write_baseline
 
     try:
         number = write_baseline(baseline, result.findings, result.text_of, Path.cwd())
     except OSError as error:
-        raise click.ClickException(f"{baseline}: {error.strerror or error}") from error
+        raise UserError(f"{baseline}: {error.strerror or error}") from error
     if not flags.quiet:
-        click.echo(f"Wrote {number or 'no'} known error{'s' * (number != 1)} to {baseline}.", err=True)
+        echo(f"Wrote {number or 'no'} known error{'s' * (number != 1)} to {baseline}.\n", err=True)
     return replace(result, findings=tuple(_unparsable(result)))
 
 
@@ -152,14 +162,14 @@ def _tell_silenced(result: LintResult, flags: Flags) -> None:
     if not flags.quiet:
         number, files = _number_of_fixes(result), len(result.fixed)
         where = f" in {files} file{'s' * (files != 1)}" if files else ""
-        click.echo(f"Silenced {number or 'no'} error{'s' * (number != 1)} with noqa comments{where}.", err=True)
+        echo(f"Silenced {number or 'no'} error{'s' * (number != 1)} with noqa comments{where}.\n", err=True)
 
 
 def _tell_diff(result: LintResult, flags: Flags) -> None:
     from bglint.unified_diff import unified_diff
 
     patch = b"".join(unified_diff(before, after, path) for path, (before, after) in sorted(result.changes.items()))
-    _put(patch, flags, False)
+    _put(patch, flags)
     _tell_unparsable(result)
     if flags.quiet:
         return
@@ -167,14 +177,14 @@ def _tell_diff(result: LintResult, flags: Flags) -> None:
     unsafe = sum(finding.fix is not None for finding in result.findings)
     more = f" ({unsafe} more with --unsafe-fixes)" if unsafe and not flags.unsafe_fixes else ""
     if number or more:
-        click.echo(f"Would fix {number or 'no'} error{'s' * (number != 1)}{more}.", err=True)
+        echo(f"Would fix {number or 'no'} error{'s' * (number != 1)}{more}.\n", err=True)
 
 
 def _tell_unparsable(result: LintResult) -> None:
     """Say which files were not looked at, where findings are not reported otherwise."""
     for finding in _unparsable(result):
         place = f"{finding.path}:{finding.span.start.row}:{finding.span.start.column}"
-        click.echo(f"{place}: {finding.code} {finding.message}", err=True)
+        echo(f"{place}: {finding.code} {finding.message}\n", err=True)
 
 
 def _unparsable(result: LintResult) -> list[Finding]:
@@ -192,13 +202,13 @@ def _use_color(flags: Flags, is_terminal: bool) -> bool:
     return is_terminal and not plain
 
 
-def _put(text: str | bytes, flags: Flags, color: bool, stdout_is_taken: bool = False) -> None:
+def _put(text: str | bytes, flags: Flags, stdout_is_taken: bool = False) -> None:
     """Write to --output-file, else to stdout, else (with the fixed source there) to stderr."""
     if flags.output_file is None:
-        click.echo(text, nl=False, err=stdout_is_taken, color=color)
+        echo(text, err=stdout_is_taken)
         return
     try:
         flags.output_file.parent.mkdir(parents=True, exist_ok=True)
         flags.output_file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise click.ClickException(f"{flags.output_file}: {error.strerror or error}") from error
+        raise UserError(f"{flags.output_file}: {error.strerror or error}") from error

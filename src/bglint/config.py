@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bglint.errors import UserError
 from bglint.selectors import PathPatterns, Selection, anchored, nearest, resolve, stack
 
 COMMAND_LINE = "command line"
@@ -26,7 +27,7 @@ _FASTAPI = re.compile(r"\s*fastapi\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?
 _FILE_NAMES = ("bglint.toml", ".bglint.toml", "pyproject.toml")
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """Configuration that cannot be right: its text names the place, the expectation, the nearest word."""
 
 
