@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name, words_in
 from bglint.index.context import statement_of, statements_within
-from bglint.model import Finding, Fix, Level, Location, Span
+from bglint.model import Finding, Fix
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.source import Source
+from bglint.syntax import check_syntax, unparsable
 
 if TYPE_CHECKING:
     from bglint.config import Settings
@@ -71,41 +72,6 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
         return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
     with project.held_still():
         return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
-
-
-_FUTURE = "from __future__ import nothing_that_exists\n"
-
-
-def check_syntax(text: str) -> None:
-    """Raise what ``ast.parse`` would raise, at two thirds of its price.
-
-    compile() parses everything first and then stops at the first unknown future, before it builds any Python object.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(_FUTURE + text, "<unknown>", "exec", dont_inherit=True)
-        except SyntaxError as error:
-            if error.msg != "future feature nothing_that_exists is not defined":
-                ast.parse(text)
-
-
-def unparsable(display_path: str, error: BaseException, row: int = 1) -> Finding:
-    """BGL000 for a file, or the part of it that starts on ``row``, that cannot be parsed here."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    column = 1
-    if isinstance(error, SyntaxError):
-        row, column = error.lineno or 1, max(error.offset or 1, 1)
-        words = f"{error.msg} (parsed with Python {version})"
-    elif isinstance(error, (RecursionError, MemoryError)):
-        words = "nested too deeply"
-    else:
-        words = str(error) or type(error).__name__
-    place = Location(max(row, 1), column)
-    message = f"Cannot parse: {words}"
-    return Finding("BGL000", "unparsable-file", Level.ERROR, message, display_path, Span(place, place))
 
 
 def _findings(
