@@ -249,3 +249,44 @@ def test_answers_about_random_imports_do_not_depend_on_their_order(lines: dict[s
 @settings(max_examples=60, deadline=None)
 def test_every_question_about_a_random_project_is_answered(lines: dict[str, list[str]], seed: int) -> None:
     assert answers(lines, seed)
+
+
+# Several packages of one name: an import means the one beside the file that imports.
+
+
+def two_of_one_name(*, quick: str) -> dict[str, str]:
+    """Two services with a package ``app`` each; that of ``quick`` sleeps nowhere."""
+    other = "b" if quick == "a" else "a"
+    files = {f"{service}/app/__init__.py": "" for service in "ab"}
+    files |= {f"{service}/app/main.py": calls_nap("from app.low import nap") for service in "ab"}
+    files |= {f"{service}/app/near.py": calls_nap("from .low import nap") for service in "ab"}
+    files |= {f"{service}/app/whole.py": calls_nap("import app.low\nnap = app.low.nap") for service in "ab"}
+    files |= {f"{service}/app/star.py": calls_nap("from app.low import *") for service in "ab"}
+    files |= {f"{quick}/app/low.py": "def nap(): pass\n", f"{other}/app/low.py": SLEEPS}
+    return files
+
+
+@pytest.mark.parametrize("quick", ["a", "b"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_import_means_the_package_beside_the_file(tmp_path: Path, quick: str, jobs: int) -> None:
+    write(tmp_path, two_of_one_name(quick=quick))
+    options = Options(isolated=True, select=("BGL402",))
+    result = api.lint_paths([tmp_path], options=options, cwd=tmp_path, jobs=jobs)
+    other = "b" if quick == "a" else "a"
+    names = ("main", "near", "star", "whole")
+    assert [finding.path for finding in result.findings] == [f"{other}/app/{name}.py" for name in names]
+
+
+def test_a_folder_without_init_inside_a_package_is_part_of_it(tmp_path: Path) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/low.py": SLEEPS,
+        "shop/routers/orders.py": calls_nap("from ..low import nap"),
+        "shop/routers/audio/__init__.py": calls_nap("from ...low import nap"),
+        "shop/routers/audio/player.py": calls_nap("from shop.low import nap"),
+    }
+    write(tmp_path, files)
+    assert found(tmp_path, ".") == sorted(name for name in files if "routers" in name)
+    project = Project([tmp_path], Path.read_text)
+    assert project.module_name(tmp_path / "shop/routers/audio/player.py") == "shop.routers.audio.player"
+    assert project.module_name(tmp_path / "shop/routers/orders.py") == "shop.routers.orders"

@@ -227,7 +227,7 @@ class Scope:
 
 
 class Module(Scope):
-    """One parsed file. ``name`` is its dotted import name, ``path`` where it lies."""
+    """One parsed file. ``name`` is its dotted import name, ``path`` where it lies, ``root`` where that name starts."""
 
     __slots__ = (
         "calls_of",
@@ -237,13 +237,15 @@ class Module(Scope):
         "parents",
         "path",
         "returns_of",
+        "root",
         "text",
         "tree",
         "yields_of",
     )
 
-    def __init__(self, name: str, path: Path, text: str, tree: ast.Module) -> None:
+    def __init__(self, name: str, path: Path, text: str, tree: ast.Module, root: str = "") -> None:
         self.path = path
+        self.root = root
         self.text = text
         self.tree = tree
         self.is_package = path.stem == "__init__"

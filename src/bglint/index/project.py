@@ -50,6 +50,7 @@ class Project:
         budget: int = 4_000_000,
     ) -> None:
         self.roots = [os.path.abspath(root) for root in roots]
+        self._given_roots = frozenset(self.roots)
         self.read = read
         self.cwd = os.path.abspath(cwd or os.getcwd())
         self.extra_guards = frozenset(guards)
@@ -61,9 +62,12 @@ class Project:
         self._spent = 0
         self._held_still = False
         self._by_path: dict[str, Module | None] = {}
-        self._by_name: dict[str, Module | None] = {}
+        self._by_name: dict[tuple[str, str], Module | None] = {}
+        self._added: dict[str, Module] = {}  # by import name, for what lies nowhere on disk
         self._listings: dict[str, frozenset[str]] = {}
-        self._found: dict[str, Path | None] = {}
+        self._found: dict[tuple[str, str], Path | None] = {}
+        self._rivals: dict[str, bool] = {}
+        self._root_of: dict[str, str] = {}
         self._linted: dict[str, Source | None] = {}
 
     @cached_property
@@ -184,6 +188,7 @@ class Project:
         self._spent = 0
         self._by_path.clear()
         self._by_name.clear()
+        self._added.clear()
         self.forget_answers()
         gc.collect()
         return True
@@ -216,10 +221,11 @@ class Project:
                 return known
             self.forget_answers()
             self.__dict__.pop("launches", None)  # it goes by rows
+            self._by_name.clear()
         self._spent += len(text)
-        module = parse(path, text, self.module_name(path))
+        module = parse(path, text, self.module_name(path), self.root_of(path))
         self._by_path[key] = module
-        self._by_name[module.name] = module
+        self._added[module.name] = module
         return module
 
     def module_at(self, path: Path) -> Module | None:
@@ -235,24 +241,38 @@ class Project:
                 return None
         return known  # type: ignore[return-value]
 
-    def module(self, dotted: str) -> Module | None:
-        """The project's module of that import name."""
-        known = self._by_name.get(dotted, _MISSING)
+    def module(self, dotted: str, root: str = "") -> Module | None:
+        """The project's module of that import name, as a file below ``root`` imports it."""
+        key = (dotted, root)
+        known = self._by_name.get(key, _MISSING)
         if known is _MISSING:
-            path = self.find(dotted)
-            known = self.module_at(path) if path is not None else None
-            self._by_name[dotted] = known
+            path = self.find(dotted, root)
+            if path is None:
+                return self._added.get(dotted)
+            known = self._by_name[key] = self.module_at(path)
         return known  # type: ignore[return-value]
 
-    def find(self, dotted: str) -> Path | None:
-        """The file that ``import dotted`` would run."""
-        if dotted not in self._found:
-            self._found[dotted] = self._find(dotted)
-        return self._found[dotted]
+    def find(self, dotted: str, root: str = "") -> Path | None:
+        """The file that ``import dotted`` would run, in a file whose own import name starts from ``root``.
 
-    def _find(self, dotted: str) -> Path | None:
+        That root comes first where several hold a package of that name: each service of a repository may have its own
+        ``app``.
+        """
+        key = (dotted, root if root and self._has_rivals(dotted.partition(".")[0]) else "")
+        if key not in self._found:
+            self._found[key] = self._find(dotted, key[1])
+        return self._found[key]
+
+    def _has_rivals(self, top: str) -> bool:
+        """Whether more than one root holds a package or module of that name."""
+        if top not in self._rivals:
+            names = {top, f"{top}.py"}
+            self._rivals[top] = sum(not names.isdisjoint(self._listing(root)) for root in self.roots) > 1
+        return self._rivals[top]
+
+    def _find(self, dotted: str, first: str) -> Path | None:
         parts = dotted.split(".")
-        for root in self.roots:
+        for root in [first, *self.roots] if first else self.roots:
             folder = root
             for part in parts[:-1]:
                 if part not in self._listing(folder):
@@ -313,39 +333,75 @@ class Project:
         name = self.module_name(path)
         return name if path.stem == "__init__" else name.rpartition(".")[0]
 
-    def module_name(self, path: Path) -> str:
-        """The import name of a file: from the top of its regular packages, else from the nearest root above it.
+    def root_of(self, path: Path) -> str:
+        """The folder that a file's import name starts from."""
+        key = os.path.abspath(path)
+        if key not in self._root_of:
+            names = self.module_name(path).split(".")
+            above = len(names) + (1 if path.stem == "__init__" else 0)
+            self._root_of[key] = key.rsplit(os.sep, above)[0]
+        return self._root_of[key]
 
-        The folder above those packages is a root, too: that is where imports of them start.
+    def module_name(self, path: Path) -> str:
+        """The import name of a file: from the top of its packages, else from the nearest root above it.
+
+        The folder above regular packages is a root, too: that is where imports of them start. A folder without
+        ``__init__.py`` between two packages belongs to the upper one.
         """
         absolute = os.path.abspath(path)
         folder, file = os.path.split(absolute)
         parts = [] if file in ("__init__.py", "__init__.pyi") else [os.path.splitext(file)[0]]
         packaged = False
-        while "__init__.py" in self._listing(folder):
-            folder, last = os.path.split(folder)
-            parts.insert(0, last)
-            packaged = True
-            if not last:
+        while True:
+            while "__init__.py" in self._listing(folder):
+                folder, last = os.path.split(folder)
+                parts.insert(0, last)
+                packaged = True
+                if not last:
+                    break
+            if packaged:
+                self._start_at(folder)
+            between = self._below_a_package(folder)
+            if not between:
                 break
-        above = [root for root in self.roots if folder == root or folder.startswith(root.rstrip("/") + os.sep)]
-        inner = os.path.relpath(folder, max(above, key=len)) if above else "."
-        if not packaged and inner != ".":
-            parts = [*inner.split(os.sep), *parts]
-        elif folder not in self.roots:
-            self.roots.append(folder)
-            self._found.clear()
+            parts = [*between, *parts]
+            folder = folder[: -len(os.sep + os.path.join(*between))]
+        if not packaged:
+            above = [root for root in self.roots if folder == root or folder.startswith(root.rstrip("/") + os.sep)]
+            inner = os.path.relpath(folder, max(above, key=len)) if above else "."
+            if inner != ".":
+                return ".".join([*inner.split(os.sep), *parts])
+            self._start_at(folder)
         return ".".join(parts) or os.path.basename(folder)
 
+    def _start_at(self, folder: str) -> None:
+        """Let imports start at a folder, too."""
+        if folder not in self.roots:
+            self.roots.append(folder)
+            for known in (self._found, self._rivals, self._by_name):
+                known.clear()
 
-def parse(path: Path, text: str, name: str) -> Module:
+    def _below_a_package(self, folder: str) -> list[str]:
+        """The folders from the nearest package above down to ``folder``, where that package lies below a given root."""
+        names: list[str] = []
+        while "__init__.py" not in self._listing(folder) or not names:
+            folder, last = os.path.split(folder)
+            if not last.isidentifier():
+                return []
+            names.insert(0, last)
+            if not any(folder.startswith(root.rstrip(os.sep) + os.sep) for root in self._given_roots):
+                return []
+        return names
+
+
+def parse(path: Path, text: str, name: str, root: str = "") -> Module:
     """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth)."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Module(name, path, text, ast.parse(text))
+            return Module(name, path, text, ast.parse(text), root)
     finally:
         if enabled:
             gc.enable()

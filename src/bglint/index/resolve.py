@@ -136,7 +136,7 @@ class Resolver:
                     return self._any_of([*((b, owner) for b in bindings), *written], owner, name)
                 return self.bound(bindings, owner, name, at if position == 0 else None)
         for star in scope.module.names.stars:
-            found = self.exported(star, name)
+            found = self.exported(star, name, scope.module.root)
             if found is not None:
                 return found
         if hasattr(builtins, name):
@@ -160,10 +160,18 @@ class Resolver:
             answers = (self.binding(b, owner, name) for b in bindings)
             if all(b.kind is BindingKind.IMPORT for b in bindings):
                 # try: import fast as x / except ImportError: import slow as x
-                return next((answer for answer in answers if answer is not None), None)
+                return self._first_certain(answers)
             return agree(answers)
         finally:
             self._busy.discard(key)
+
+    def _first_certain(self, answers: Iterable[Symbol | None]) -> Symbol | None:
+        """The first answer there is; None where one before it was cut short, and may be another one from elsewhere."""
+        cuts = self._cuts
+        for answer in answers:
+            if answer is not None or cuts != self._cuts:
+                return answer
+        return None
 
     def _written_elsewhere(self, owner: Scope, name: str) -> list[tuple[Binding, Scope]]:
         """The bindings of a name of ``owner`` that other functions make: through ``global`` or ``nonlocal``."""
@@ -204,7 +212,7 @@ class Resolver:
     def _binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
         kind = binding.kind
         if kind is BindingKind.IMPORT:
-            return self.absolute(binding.target)
+            return self.absolute(binding.target, owner.module.root)
         if kind in (BindingKind.FUNCTION, BindingKind.CLASS):
             assert binding.scope is not None
             return Symbol(binding.scope.full_name, scope=binding.scope)
@@ -505,7 +513,7 @@ class Resolver:
             if binding.kind is not BindingKind.IMPORT:
                 return binding, owner
             base, _, name = binding.target.rpartition(".")
-            module = self.project.module(base) if base else None
+            module = self.project.module(base, owner.module.root) if base else None
             bindings = module.names.bindings.get(name) if module is not None else None
             if module is None or not bindings:
                 return None
@@ -543,16 +551,19 @@ class Resolver:
             return self.absolute(dotted)
         return Symbol(data.canonical(dotted))
 
-    def absolute(self, dotted: str) -> Symbol | None:
-        """The symbol an absolute import of ``dotted`` gives: of the project where it has such a module."""
+    def absolute(self, dotted: str, root: str = "") -> Symbol | None:
+        """The symbol an absolute import of ``dotted`` gives: of the project where it has such a module.
+
+        ``root`` is where the import name of the file that imports it starts.
+        """
         if not dotted:
             return None
-        module = self.project.module(dotted)
+        module = self.project.module(dotted, root)
         if module is not None:
             return Symbol(module.name, scope=module)
         base, _, name = dotted.rpartition(".")
         if base:
-            parent = self.project.module(base)
+            parent = self.project.module(base, root)
             if parent is not None:
                 return self.module_member(parent, name)
         if self.project.owns(dotted):
@@ -569,15 +580,15 @@ class Resolver:
         if bindings:
             return self.bound(bindings, module, name, None)
         for star in module.names.stars:
-            found = self.exported(star, name)
+            found = self.exported(star, name, module.root)
             if found is not None:
                 return found
-        submodule = self.project.module(f"{module.name}.{name}")
+        submodule = self.project.module(f"{module.name}.{name}", module.root)
         return Symbol(submodule.name, scope=submodule) if submodule is not None else None
 
-    def exported(self, module_name: str, name: str) -> Symbol | None:
-        """What ``from module_name import *`` brings under ``name``."""
-        module = self.project.module(module_name)
+    def exported(self, module_name: str, name: str, root: str = "") -> Symbol | None:
+        """What ``from module_name import *`` brings under ``name``, in a file whose import name starts at ``root``."""
+        module = self.project.module(module_name, root)
         if module is None:
             return None
         key = ("*", module, name)
