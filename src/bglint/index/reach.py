@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
@@ -41,14 +41,9 @@ class Reach:
         self.callers = callers
         self.kinds = frozenset(kinds)
         self.names: frozenset[str] = frozenset()
-        self._sinks: dict[str, set[str]] = {}  # module → the sinks in it
-        for name in sinks_of(self.kinds, project.extra_blocking):
-            self._sinks.setdefault(_module_of(name), set()).add(name)
-        self._near = _near_modules(self._sinks)
+        self._sinks, self._near, self._exports = _tables(frozenset(sinks_of(self.kinds, project.extra_blocking)))
         self._brought: dict[Path, set[str]] = {}
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
-        # What a name that brings sinks along may be: a sink's, its class's, or its module's.
-        self._exports = {part for name in chain(self._sinks, *self._sinks.values()) for part in name.split(".")}
         self._direct: dict[Path, frozenset[str]] = {}
         self._callees: dict[Path, frozenset[str]] = {}
         self._providers: list[Provider] = []
@@ -213,6 +208,27 @@ def _prefixes(dotted: str) -> Iterator[str]:
     while dotted:
         yield dotted
         dotted = dotted.rpartition(".")[0]
+
+
+class _Tables(NamedTuple):
+    """``sinks`` by module; ``near`` is what ``_near_modules`` gives.
+
+    ``exports`` are what a name that brings sinks along may be: a sink's, its class's, or its module's.
+    """
+
+    sinks: Mapping[str, set[str]]
+    near: Mapping[str, set[str]]
+    exports: frozenset[str]
+
+
+@cache
+def _tables(names: frozenset[str]) -> _Tables:
+    """The tables for the sinks ``names``, made once: an editor or a test makes many projects in one process."""
+    sinks: dict[str, set[str]] = {}
+    for name in names:
+        sinks.setdefault(_module_of(name), set()).add(name)
+    exports = frozenset(part for name in chain(sinks, *sinks.values()) for part in name.split("."))
+    return _Tables(sinks, _near_modules(sinks), exports)
 
 
 def _near_modules(sinks: Mapping[str, set[str]]) -> dict[str, set[str]]:
