@@ -47,7 +47,8 @@ class UnobservedTask(Rule):
     ## Why is this bad?
     asyncio logs the error of a failed task when the task object is collected. A task that is kept is not collected, so
     its error is **never logged**: the consumer, the heartbeat or the cache refresh stops at its first error, and the
-    application goes on without it, until somebody wonders why the queue is so long.
+    application goes on without it, until somebody wonders why the queue is so long. A `cancel()` at shutdown even
+    counts as having seen the error: then it is not logged at all.
 
     ## Example
     ```python
