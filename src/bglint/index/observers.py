@@ -125,9 +125,18 @@ def forgets(call: ast.Call) -> str | None:
     """The container from which a done-callback takes its task, where that is all it does: ``tasks.discard``."""
     given = call.args[0] if call.args else None
     if isinstance(given, ast.Lambda):
-        given = given.body.func if isinstance(given.body, ast.Call) else None
-    if isinstance(given, ast.Attribute) and given.attr in _FORGETTERS:
-        return dotted_text(given.value) or None
+        return forgets_here(given.body) if isinstance(given.body, ast.Call) else None
+    return _forgotten_by(given)
+
+
+def forgets_here(call: ast.Call) -> str | None:
+    """The container from which a call takes something: ``tasks.discard(task)``."""
+    return _forgotten_by(call.func)
+
+
+def _forgotten_by(method: ast.expr | None) -> str | None:
+    if isinstance(method, ast.Attribute) and method.attr in _FORGETTERS:
+        return dotted_text(method.value) or None
     return None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index.facts import BindingKind, dotted_text
+from bglint.index.symbols import COROUTINE
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope
@@ -126,3 +127,37 @@ def _is_wait(node: ast.expr | None, scope: Scope, project: Project) -> bool:
     call = node.value if isinstance(node, ast.Await) else None
     called = project.resolve(call.func, scope) if isinstance(call, ast.Call) else None
     return called is not None and called.name == "asyncio.wait"
+
+
+def are_of_others(gather: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether all that is given are tasks that somebody else keeps, and the function only waits for their end.
+
+    One task that an attribute or container holds, or those of a collection that are not ``done()`` yet.
+    """
+    if not gather.args:
+        return False
+    return all(
+        _picks_undone(argument.value, scope)
+        if isinstance(argument, ast.Starred)
+        else _is_kept(argument, scope, project)
+        for argument in gather.args
+    )
+
+
+def _is_kept(node: ast.expr, scope: Scope, project: Project) -> bool:
+    if not isinstance(node, (ast.Attribute, ast.Subscript)):
+        return False
+    symbol = project.resolve(node, scope)
+    return symbol is None or symbol.name != COROUTINE
+
+
+def _picks_undone(node: ast.expr, scope: Scope) -> bool:
+    """``[t for t in tasks if not t.done()]``, or a name for that."""
+    made = _only_value(node.id, scope) if isinstance(node, ast.Name) else node
+    if not isinstance(made, _COMPREHENSIONS) or not isinstance(made.elt, ast.Name):
+        return False
+    asked = (n for generator in made.generators for test in generator.ifs for n in ast.walk(test))
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and dotted_text(n.func) == f"{made.elt.id}.done"
+        for n in asked
+    )

@@ -76,7 +76,7 @@ def _subjects(node: ast.expr) -> Iterator[str]:
         yield from _subjects(node.left)
         yield from _subjects(node.right)
     elif isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("values", "copy"):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("copy", "keys", "values"):
             yield from _subjects(node.func.value)
         elif dotted_text(node.func) in COPIES:
             yield from (text for argument in node.args for text in _subjects(argument))

@@ -13,7 +13,7 @@ from bglint.index.fate import is_unused
 from bglint.model import Applicability, Edit, Finding, Level, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
-from bglint.rules.tasks._awaitables import are_done, awaitables
+from bglint.rules.tasks._awaitables import are_done, are_of_others, awaitables
 from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class GatherExceptionsUnread(Rule):
         unread = fate_of_results(awaited, scope) if awaited is not None else None
         if unread is None or is_cleanup(call, scope) or cancels_itself(call, scope, project):
             return None
-        if are_done(call, scope, project):
+        if are_done(call, scope, project) or are_of_others(call, scope, project):
             return None
         found = awaitables(call, scope, project)
         if all(a.call is not None and not project.guards.awaiting_raises(a.call, scope) for a in found):

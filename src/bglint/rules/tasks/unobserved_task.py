@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import import_aliases
-from bglint.index.context import hands_on
+from bglint.index.context import TRIES, hands_on
 from bglint.index.facts import dotted_text
-from bglint.index.observers import forgets, observes
+from bglint.index.flow import nodes_of
+from bglint.index.observers import forgets, forgets_here, observes
 from bglint.model import Finding
 from bglint.rules._logged import log_errors
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
@@ -108,8 +109,11 @@ class UnobservedTask(Rule):
         assert isinstance(call, ast.Call)
         holders: list[_Holder] = candidate.data["holders"]
         given = coroutine_of(call)
-        if isinstance(given, ast.Call) and not project.guards.awaiting_raises(given, scope):
-            return None
+        if isinstance(given, ast.Call):
+            called = project.resolve(given.func, scope)
+            work = called.function if called is not None else None
+            if not project.guards.awaiting_raises(given, scope) or (work and _lets_go(work, holders)):
+                return None
         if any(project.observers.of_name(holder.name, scope) for holder in holders):
             return None
         return self.finding(
@@ -120,6 +124,18 @@ class UnobservedTask(Rule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Give the task a callback that logs its error."""
         return log_errors(self.ctx, candidate)
+
+
+def _lets_go(work: Scope, holders: list[_Holder]) -> bool:
+    """Whether what the task runs takes itself out of what keeps it, however it ends: its error is logged then."""
+    names = {holder.text for holder in holders}
+    for node in nodes_of(work.body):
+        for last in node.finalbody if isinstance(node, TRIES) else ():  # type: ignore[union-attr]
+            if isinstance(last, ast.Assign) and names.issuperset(map(dotted_text, last.targets)):
+                return True
+            if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) and forgets_here(last.value) in names:
+                return True
+    return False
 
 
 def kept_by(call: ast.Call, scope: Scope) -> list[_Holder]:

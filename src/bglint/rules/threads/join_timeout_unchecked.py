@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
@@ -11,6 +12,7 @@ from bglint.index.facts import dotted_text
 from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.threads._jobs import run_by
 from bglint.rules.threads._joins import has_no_timeout, joined_kind
 from bglint.rules.threads._shared import alive_check, logger_at, place_of
 
@@ -75,7 +77,9 @@ class JoinTimeoutUnchecked(Rule):
             return False
         if isinstance(timeout, ast.Constant) and timeout.value == 0:
             return False  # it waits for nothing: the thread is known to have ended
-        return joined_kind(self.ctx.project, call, scope) in ("thread", "process") and not _is_checked(call, scope)
+        if joined_kind(self.ctx.project, call, scope) not in ("thread", "process") or _is_checked(call, scope):
+            return False
+        return not _is_told(self.ctx.project, call, scope)
 
     def visit_Call(self, node: cst.Call) -> None:
         """A join with a timeout that nobody checks."""
@@ -127,6 +131,39 @@ def _is_checked(call: ast.Call, scope: Scope) -> bool:
     start = loops[-1].lineno if loops else call.lineno
     nodes = (node for node in ast.walk(scope.node) if isinstance(node, ast.Attribute) and node.attr in _ANSWERS)
     return any(node.lineno >= start for node in nodes)
+
+
+def _is_told(project: Project, call: ast.Call, scope: Scope) -> bool:
+    """Whether a condition after the join asks for something that the thread's own target, a function in here, changes:
+    ``if not result:``.
+    """
+    assert isinstance(call.func, ast.Attribute)
+    made = origins(project, call.func.value, scope) or ()
+    targets = [run.function for origin in made if (run := run_by(project, origin.call, origin.scope)) is not None]
+    shared: set[str] = set()
+    for target in targets:
+        if target is not None and target.parent is scope:
+            shared |= set(_changed_by(target)) & scope.names.bindings.keys()
+    tests = (test for node in (ast.walk(scope.node) if shared else ()) for test in _tests(node))
+    return any(test.lineno >= call.lineno and shared & where.names_read(test) for test in tests)
+
+
+def _changed_by(target: Scope) -> Iterator[str]:
+    """The names of the function around a nested one whose values that one changes, or may."""
+    yield from target.names.nonlocals
+    for node in ast.walk(target.node):
+        changes = isinstance(node, ast.Attribute) or (
+            isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        )
+        value = node.value if changes else None  # type: ignore[attr-defined]
+        if isinstance(value, ast.Name) and value.id not in target.names.bindings:
+            yield value.id
+
+
+def _tests(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.comprehension):
+        return node.ifs
+    return [node.test] if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)) else []
 
 
 def _is_daemon(project: Project, receiver: ast.expr, scope: Scope) -> bool:
