@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bglint.index.callers import last_name
 from bglint.index.context import LOOPS, TRIES, within_function
 from bglint.index.exposure import is_logger_call
 from bglint.index.facts import Module, Scope, dotted_text
@@ -144,7 +145,7 @@ def _closes(statement: ast.stmt) -> bool:
 
 
 def is_settled_later(module: Module, node: ast.AST) -> bool:
-    """Whether the loop around ``node`` ends in a ``raise`` or a loud log: what a retry loop does after its last try."""
+    """Whether the loop around ``node`` ends in a ``raise`` or a log: what a retry loop does after its last try."""
     for parent in module.ancestors(node):
         if isinstance(parent, LOOPS):
             after = [*parent.orelse, *_behind(module.parents[parent], parent)]
@@ -156,18 +157,47 @@ def is_settled_later(module: Module, node: ast.AST) -> bool:
 
 def _behind(parent: ast.AST, child: ast.stmt) -> list[ast.stmt]:
     """The statements after ``child`` in its block."""
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and child in block:
-            return block[block.index(child) + 1 :]
-    return []
+    block = _block_of(parent, child)
+    return block[block.index(child) + 1 :] if block else []
+
+
+def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+    """The statements before ``child`` in its block."""
+    block = _block_of(parent, child)
+    return block[: block.index(child)] if block else []
+
+
+def _block_of(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+    blocks = (getattr(parent, name, None) for name in ("body", "orelse", "finalbody"))
+    return next((block for block in blocks if isinstance(block, list) and child in block), [])
 
 
 def _logs(node: ast.AST) -> bool:
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
         return False
-    func = node.value.func
-    return is_loud(node.value) or (isinstance(func, ast.Attribute) and func.attr == "exception")
+    return is_logger_call(node.value) or last_name(node.value.func).startswith("log_")
+
+
+def has_default(module: Module, node: ast.AST) -> bool:
+    """Whether a handler's ``try`` only looks for a better value than the one that stands right above: ``n = 0``."""
+    statement = module.parents.get(node)
+    if not isinstance(statement, TRIES):
+        return False
+    body = list(nodes_of(statement.body))  # type: ignore[attr-defined]
+    if not all(isinstance(inner, _LOOKING) for inner in body):
+        return False
+    above = _before(module.parents[statement], statement)[-1:]
+    return bool(
+        {name for inner in body for name in _assigned(inner)} & {n for inner in above for n in _assigned(inner)}
+    )
+
+
+_LOOKING = (ast.Assign, ast.AnnAssign, ast.If, ast.Import, ast.ImportFrom)
+
+
+def _assigned(statement: ast.AST) -> Iterator[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    yield from (text for target in targets if isinstance(target, ast.expr) and (text := dotted_text(target)))
 
 
 def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:

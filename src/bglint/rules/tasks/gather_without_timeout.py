@@ -9,7 +9,8 @@ from bglint.index.callers import import_aliases
 from bglint.index.context import is_awaited, withs_around
 from bglint.model import Finding
 from bglint.rules.base import Candidate, Rule
-from bglint.rules.tasks._awaitables import awaitables
+from bglint.rules.tasks._awaitables import are_of_others, awaitables
+from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -105,6 +106,8 @@ class GatherWithoutTimeout(Rule):
             return False
         symbol = project.resolve(call.func, scope)
         if symbol is None or symbol.instance or symbol.name != "asyncio.gather":
+            return False
+        if cancels_itself(call, scope, project) or are_of_others(call, scope, project):
             return False
         managers = [item.context_expr for node in withs_around(scope.module, call) for item in node.items]
         entered = [project.resolve(m.func if isinstance(m, ast.Call) else m, scope) for m in managers]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from bglint.index.cleanup import ends_something
 from bglint.index.context import TRIES
-from bglint.index.handlers import does_nothing, gives_value, is_clean_up, is_settled_later
+from bglint.index.handlers import does_nothing, gives_value, has_default, is_clean_up, is_settled_later
 from bglint.model import Applicability, Edit, Finding, Level, Location, Span
 from bglint.rules.base import Candidate, Refused, Rewrite
 from bglint.rules.visibility._shared import HandlerRule
@@ -30,8 +31,9 @@ class SilencedException(HandlerRule):
     `executor.submit`, or the `run` method of a `Thread` subclass. The hand-over may stand in another file.
 
     Silent: where the `except` names what it expects; in retry loops that log or raise after the last try; in clean-up
-    (a body that only closes something, an `except` or `finally` block); and where the function returns a value that
-    whoever awaits the task, or asks the future, can tell from success.
+    (a body that only closes something, an `except` or `finally` block, a function called `close`, `shutdown` and so
+    on); where the body only looks for a better value than the one that stands right above it; and where the function
+    returns a value that whoever awaits the task, or asks the future, can tell from success.
 
     ## Why is this bad?
     Nobody waits for a background callable: the response was sent long ago. Its `except` clause is the only place in
@@ -115,7 +117,9 @@ class SilencedException(HandlerRule):
         if launch is None or (launch.awaitable and gives_value(handler)):
             return None
         module = self.ctx.module
-        return None if is_settled_later(module, handler) or is_clean_up(module, handler) else launch
+        if is_settled_later(module, handler) or is_clean_up(module, handler) or ends_something(scope):
+            return None
+        return None if has_default(module, handler) else launch
 
     def _header(self, handler: ast.ExceptHandler) -> Span:
         """From ``except`` to the type that it names."""
