@@ -57,8 +57,14 @@ class UnstoppableThread(ThreadRule):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    atexit.register(stop.set)  # or in the shutdown of your application
+    try:
+        serve()
+    finally:
+        stop.set()
     ```
+
+    In a web application the place for `stop.set()` is its lifespan or shutdown handler. `atexit` is too late: Python
+    calls its functions when it has waited for the threads.
 
     ## Fix safety
     Unsafe: the fix adds `daemon=True`. A daemon thread is cut off at exit, wherever it is: in the middle of a file, or
