@@ -9,10 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bglint import __version__, engine
+from bglint import __version__
 from bglint.config import ConfigError, Configuration, Options, Settings
-from bglint.jobs import run, suitable
-from bglint.model import Applicability, Finding, Level, Location, Span
 from bglint.rules import codes
 from bglint.source import Source, SourceError, decode, dominant_newline, read
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from bglint.fix.apply import FixResult
     from bglint.fixing import Fixed
     from bglint.index.project import Project
+    from bglint.model import Finding
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Session:
         """The project that files under ``settings`` belong to."""
         found = self._projects.get(id(settings))
         if found is None:
+            from bglint import engine
             from bglint.index.project import Project
 
             found = Project(
@@ -131,6 +131,48 @@ class Session:
         What fails inside bglint costs one file.
         """
         self.restart()
+        checked = self._without_rules(files)
+        return self._with_rules(files, jobs) if checked is None else checked
+
+    def _without_rules(self, files: Sequence[Path]) -> dict[Path, Checked] | None:
+        """What the parser says of files that can matter to no rule; None where one of them, or of others, can."""
+        from bglint.screen import MOST_FILES, matters, nothing_matters
+
+        if len(files) > MOST_FILES:
+            return None
+        read: dict[Path, Source | SourceError] = {}
+        for number, path in enumerate(files):
+            try:
+                read[path] = source = self.read(path)
+            except SourceError as error:
+                read[path] = error
+                continue
+            # One by one costs more than all at once, and where something matters, the first files mostly show it.
+            if number < _FIRST_FILES and matters(source.data):
+                return None
+        linted = {str(path): source.data for path, source in read.items() if isinstance(source, Source)}
+        roots = {str(root) for path in files for root in self.configuration.for_path(path).source_roots}
+        if not nothing_matters(linted, roots):
+            return None
+        return {path: Checked(self._parsed(each)) for path, each in read.items()}
+
+    def _parsed(self, source: Source | SourceError) -> list[Finding]:
+        """The finding in a file that is not Python."""
+        from bglint.syntax import check_syntax, unparsable
+
+        if isinstance(source, SourceError):
+            return self.unreadable(source)
+        try:
+            check_syntax(source.text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            settings = self.configuration.for_path(source.path)
+            found = [unparsable(self.display(source.path), error)] if settings.enabled("BGL000", True) else []
+            return _kept(_not_ignored(found, source, settings), source, settings)
+        return []
+
+    def _with_rules(self, files: Sequence[Path], jobs: int | None) -> dict[Path, Checked]:
+        from bglint.jobs import run, suitable
+
         self.note(files)
         if sum(_size(path) for path in files) <= _SMALL_PROJECT:
             for project in self._projects.values():
@@ -158,6 +200,8 @@ class Session:
         """The findings in a source, whatever lies on disk at its path."""
         settings = self.configuration.for_path(source.path)
         self.project(settings).lints(source.path, source)
+        from bglint import engine
+
         found = engine.lint(source, self.project(settings), settings, self.display(source.path))
         found = _not_ignored(found, source, settings)
         if settings.enabled("BGL001", False) and b"noqa" in source.data:
@@ -166,6 +210,7 @@ class Session:
 
     def _unused_noqa(self, source: Source, found: Sequence[Finding], settings: Settings) -> list[Finding]:
         """The noqa comments that silence none of what was found; none where parts of the file were not linted."""
+        from bglint import engine
         from bglint.unused_noqa import unused_noqa
 
         if any(finding.code == "BGL000" for finding in found):
@@ -176,6 +221,8 @@ class Session:
 
     def unreadable(self, error: SourceError) -> list[Finding]:
         """The finding for a file that cannot be read."""
+        from bglint.model import Finding, Level, Location, Span
+
         path = Path(error.path)
         settings = self.configuration.for_path(path)
         if not settings.enabled("BGL000", True):
@@ -195,6 +242,7 @@ class Session:
 
 # Bytes of source: what is held as syntax trees from beginning to end rather than read several times.
 _SMALL_PROJECT = 9_000_000
+_FIRST_FILES = 5
 
 
 def _size(path: Path) -> int:
@@ -377,4 +425,6 @@ def fix_source(
 
 def is_applicable(finding: Finding, unsafe: bool) -> bool:
     """Whether ``--fix`` would apply the finding's fix."""
+    from bglint.model import Applicability
+
     return finding.fix is not None and (unsafe or finding.fix.applicability is Applicability.SAFE)

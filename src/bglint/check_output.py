@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,7 +113,7 @@ def _tell_findings(result: LintResult, flags: Flags, stdout_is_taken: bool) -> N
 
         text = statistics(report, flags.output_format, color=color)
     else:
-        text = render(report, flags.output_format, color=color, width=shutil.get_terminal_size((100, 24)).columns)
+        text = render(report, flags.output_format, color=color, width=_width() if result.findings else 0)
     _put(text, flags, stdout_is_taken)
 
 
@@ -193,6 +192,12 @@ def _unparsable(result: LintResult) -> list[Finding]:
 
 def _number_of_fixes(result: LintResult) -> int:
     return sum(number for codes in result.fixed.values() for number in codes.values())
+
+
+def _width() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size((100, 24)).columns
 
 
 def _use_color(flags: Flags, is_terminal: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,6 @@ def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
 
     started = time.perf_counter()
     known = _known(flags)
-    gc.disable()  # syntax trees are many objects that live as long as the run: looking for garbage costs a tenth of it
     if paths is None:
         name, data = Path(flags.stdin_filename or "-"), sys.stdin.buffer.read()
         result = api.check_data(data, name, options=options, fix=flags.fixes, unsafe=flags.unsafe_fixes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bglint.errors import UserError
 from bglint.selectors import PathPatterns, Selection, anchored, nearest, resolve, stack
@@ -23,7 +23,8 @@ EXCLUDE = (
     *("__pypackages__", "_build", "buck-out", "build", "dist", "node_modules", "site-packages", "venv"),
 )
 OLDEST_TARGET = (3, 10)
-_FASTAPI = re.compile(r"\s*fastapi\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?", re.IGNORECASE)
+# Patterns are compiled where they are used: most runs use none.
+_FASTAPI = r"(?i)\s*fastapi\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?"
 _FILE_NAMES = ("bglint.toml", ".bglint.toml", "pyproject.toml")
 
 
@@ -61,7 +62,7 @@ class Options:
     source_roots: Sequence[str | Path] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settings:
     """What is in force for some files: every value resolved, path patterns absolute, paths absolute.
 
@@ -192,7 +193,7 @@ class Settings:
     def _required_fastapi(self) -> str | None:
         listed = _table(self._project, "project").get("dependencies")
         for requirement in listed if isinstance(listed, list) else ():
-            match = _FASTAPI.fullmatch(str(requirement))
+            match = re.fullmatch(_FASTAPI, str(requirement))
             if match and (version := _lower_bound(match[1])):
                 return version
         poetry = _table(self._project, "tool", "poetry", "dependencies").get("fastapi")
@@ -232,8 +233,7 @@ def _installed_fastapi() -> str | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Layer:
+class _Layer(NamedTuple):
     """The checked values of one place, by option name, and the folder that its relative paths start from."""
 
     origin: str
@@ -396,7 +396,7 @@ def _settle(layers: Sequence[_Layer], root: Path, config: Path | None, isolated:
 
 
 def _selection(values: Mapping[str, Any]) -> Selection:
-    return Selection(**{part.name: values[part.name] for part in fields(Selection) if part.name in values})
+    return Selection(**{name: values[name] for name in Selection._fields if name in values})
 
 
 def _fixing(values: Mapping[str, Any]) -> Selection:
@@ -477,13 +477,13 @@ def _bglint_table(path: Path, document: Mapping[str, Any]) -> object:
     return document
 
 
-_OUR_TABLE = re.compile(r"\s*\[\s*tool\s*\.\s*bglint\b")
+_OUR_TABLE = r"\s*\[\s*tool\s*\.\s*bglint\b"
 
 
 def _row(text: str, key: str, value: str = "") -> int:
     """Return the row of ``key`` in our table, or of the string ``value`` behind it, else 1."""
     lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if _OUR_TABLE.match(line)), 0)
+    start = next((i for i, line in enumerate(lines) if re.match(_OUR_TABLE, line)), 0)
     name = rf"[\"']?{re.escape(key)}[\"']?"
     dotted, header = rf"\s*(tool\s*\.\s*bglint\s*\.\s*)?{name}\s*[=.]", rf"\s*\[.*\b{name}\s*\]"
     here = re.compile(rf"{dotted}|{header}|.*[{{,]\s*{name}\s*=")

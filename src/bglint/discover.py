@@ -6,21 +6,21 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.source import SourceError
 
 if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
     from bglint.config import Settings
 
 SUFFIXES = (".py", ".pyi")
 
 
-@dataclass(frozen=True)
-class Discovery:
+class Discovery(NamedTuple):
     """The files to lint, absolute and sorted, and what was in the way (with absolute paths)."""
 
     files: list[Path]
@@ -43,8 +43,7 @@ def discover(paths: Sequence[Path], settings_for: Callable[[Path], Settings], cw
     return Discovery(files, sorted(walk.errors, key=lambda error: error.path))
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(NamedTuple):
     """A folder to walk: its path as named, its real path, the ignore files that matter, closest first."""
 
     path: str
@@ -160,17 +159,6 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-class _Spec(Protocol):
-    """What is used of a ``pathspec.GitIgnoreSpec``."""
-
-    def check_file(self, file: str) -> _Checked: ...
-
-
-class _Checked(Protocol):
-    @property
-    def include(self) -> bool | None: ...
-
-
 class _Ignore:
     """One ignore file: plain patterns, as nearly all of them hold only those, or all of it in pathspec.
 
@@ -183,7 +171,7 @@ class _Ignore:
         self._names: set[str] = set()
         self._globs: list[str] = []
         self._anchored: set[str] = set()
-        self._spec: _Spec | None = None
+        self._spec: GitIgnoreSpec | None = None
         patterns = [line for line in map(_stripped, lines) if line and not line.startswith("#")]
         if all(map(_PLAIN.fullmatch, patterns)):
             for pattern in patterns:
@@ -220,7 +208,7 @@ class _Ignore:
         return path[len(self._folder) :].replace(os.sep, "/").lstrip("/")
 
 
-def _spec(patterns: list[str]) -> _Spec:
+def _spec(patterns: list[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Level(enum.Enum):
@@ -20,24 +21,21 @@ class Applicability(enum.Enum):
     UNSAFE = "unsafe"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A place between two characters: ``row`` and ``column`` count from 1, columns in characters."""
 
     row: int
     column: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """The text from ``start`` up to, not including, ``end``. An empty span is an insertion point."""
 
     start: Location
     end: Location
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Edit:
+class Edit(NamedTuple):
     """Put ``content`` in the place of ``span``'s text."""
 
     span: Span
@@ -56,8 +54,7 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One step of a call chain: ``function`` (qualified name) is called, or blocks, at ``filename``:``row``."""
 
     function: str

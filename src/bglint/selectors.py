@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 _ALL = "BGL"
 _GLOB = re.compile(r"[*?\[{]")
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What one place (a file, the command line) says about codes: normalised selectors, ``None`` = unsaid."""
 
     select: tuple[str, ...] | None = None
@@ -138,12 +137,12 @@ def _compile(globs: Sequence[str]) -> re.Pattern[str]:
     return re.compile("|".join(_translate(glob) for glob in globs), re.DOTALL)
 
 
-_TOKEN = re.compile(r"\*\*/|\*+|\?|\[!?.[^\]]*\]|\{[^{}]*\}|.", re.DOTALL)
+_TOKEN = r"\*\*/|\*+|\?|\[!?.[^\]]*\]|\{[^{}]*\}|."
 
 
 def _translate(glob: str) -> str:
     """Return the regular expression of a glob; an incomplete ``[...]`` or ``{...}`` means itself."""
-    return "".join(_translated(token[0]) for token in _TOKEN.finditer(glob))
+    return "".join(_translated(token[0]) for token in re.finditer(_TOKEN, glob, re.DOTALL))
 
 
 def _translated(token: str) -> str:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bglint.model import Location, Span
+if TYPE_CHECKING:
+    from bglint.model import Location, Span
 
-_COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_BLANK_OR_COMMENT = re.compile(rb"[ \t\f]*(?:#|$)")
-_FIRST_TWO_LINES = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|$)([^\r\n]*)")
+# Patterns are compiled where they are used: few files have a declaration.
+_COOKIE = rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)"
+_BLANK_OR_COMMENT = rb"[ \t\f]*(?:#|$)"
+_FIRST_TWO_LINES = rb"([^\r\n]*)(?:\r\n|\r|\n|$)([^\r\n]*)"
 
 
 class SourceError(Exception):
@@ -74,6 +77,8 @@ class Source:
 
     def location(self, offset: int) -> Location:
         """Return the place before the character number ``offset``. Raises ValueError outside the text."""
+        from bglint.model import Location
+
         if not 0 <= offset <= len(self.text):
             raise ValueError(f"{self.path} has no offset {offset}")
         row = bisect_right(self._starts, offset)
@@ -132,11 +137,11 @@ def _encoding(body: bytes, bom: bool, path: str) -> str:
     """Return the declared encoding (PEP 263), else utf-8."""
     if b"coding" not in body[:1000]:
         return "utf-8"
-    lines = _FIRST_TWO_LINES.match(body)
+    lines = re.match(_FIRST_TWO_LINES, body)
     assert lines is not None  # it matches the empty string too
-    row, cookie = 1, _COOKIE.match(lines[1])
-    if cookie is None and _BLANK_OR_COMMENT.match(lines[1]):
-        row, cookie = 2, _COOKIE.match(lines[2])
+    row, cookie = 1, re.match(_COOKIE, lines[1])
+    if cookie is None and re.match(_BLANK_OR_COMMENT, lines[1]):
+        row, cookie = 2, re.match(_COOKIE, lines[2])
     if cookie is None:
         return "utf-8"
     column = cookie.start(1) - cookie.start() + 1

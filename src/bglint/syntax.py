@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
-from bglint.model import Finding, Level, Location, Span
+if TYPE_CHECKING:
+    from bglint.model import Finding
 
 _FUTURE = "from __future__ import nothing_that_exists\n"
 
@@ -28,6 +30,8 @@ def check_syntax(text: str) -> None:
 
 def unparsable(display_path: str, error: BaseException, row: int = 1) -> Finding:
     """BGL000 for a file, or the part of it that starts on ``row``, that cannot be parsed here."""
+    from bglint.model import Finding, Level, Location, Span
+
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     column = 1
     if isinstance(error, SyntaxError):

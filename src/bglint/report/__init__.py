@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from bglint.model import Applicability, Finding
+if TYPE_CHECKING:
+    from bglint.model import Finding
 
 # format -> (module of this package, function in it); every function takes (report, color, width)
 _RENDERERS = {
@@ -45,6 +47,8 @@ class Report:
 
     def fixable(self, finding: Finding) -> bool:
         """Return whether ``--fix``, with the options in force, would fix ``finding``."""
+        from bglint.model import Applicability
+
         fix = finding.fix
         return fix is not None and (self.unsafe_fixes or fix.applicability is Applicability.SAFE)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bglint.model import Applicability, Finding, Fix, Frame
 from bglint.report import Report
-from bglint.report.change import Row, changes
-from bglint.report.excerpt import cut, excerpt
 from bglint.report.summary import marked_code, summary
 from bglint.report.text import Paint, lines_reader, painter, place, printable
+
+if TYPE_CHECKING:
+    from bglint.model import Finding, Fix, Frame
+    from bglint.report.change import Row
 
 _LONGEST_HUNK = 20  # rows; a generated helper need not be read again under every finding
 _STYLES = {"+": "green", "-": "red", " ": "none"}
@@ -24,6 +26,8 @@ def render(report: Report, color: bool, width: int) -> str:
 
 
 def _block(report: Report, finding: Finding, lines: Sequence[str], width: int, paint: Paint) -> list[str]:
+    from bglint.report.excerpt import excerpt  # a clean run has no use for it
+
     head = f"{marked_code(report, finding, paint)} {paint(finding.name, 'bold')}: {printable(finding.message)}"
     where = place(finding.path, finding.span.start)
     return [
@@ -54,6 +58,8 @@ def _repair(finding: Finding, lines: Sequence[str], width: int, paint: Paint) ->
     if finding.fix is None:
         refused = finding.fix_refused
         return [f"{note}fix not offered: {printable(refused)}"] if refused else []
+    from bglint.model import Applicability
+
     unsafe = finding.fix.applicability is Applicability.UNSAFE
     return [
         f"{paint('help', 'bold cyan')}: {printable(finding.fix.message)}",
@@ -63,6 +69,8 @@ def _repair(finding: Finding, lines: Sequence[str], width: int, paint: Paint) ->
 
 
 def _diff(fix: Fix, lines: Sequence[str], width: int, paint: Paint) -> list[str]:
+    from bglint.report.change import changes
+
     hunks = changes(lines, fix.edits)
     if not hunks:
         return []
@@ -80,6 +88,8 @@ def _diff(fix: Fix, lines: Sequence[str], width: int, paint: Paint) -> list[str]
 
 
 def _row(row: Row, gutter: int, width: int, bar: str, paint: Paint) -> str:
+    from bglint.report.excerpt import cut
+
     number = f"{row.number or '':>{gutter}}"
     text = cut(row.text, max(width - gutter - 5, 20))
     if row.sign == " ":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from bglint.model import Finding
 from bglint.report import Report
 from bglint.report.text import Paint, painter, place, printable
+
+if TYPE_CHECKING:
+    from bglint.model import Finding
 
 
 def headline(report: Report, finding: Finding, paint: Paint) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from bglint.model import Location
 from bglint.report import Report
+
+if TYPE_CHECKING:
+    from bglint.model import Location
 
 Paint = Callable[[str, str], str]  # (text, rich style) -> text as the terminal should get it
 LinesOf = Callable[[str], tuple[str, ...]]  # finding.path -> physical lines, with their line ends

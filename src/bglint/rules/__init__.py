@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from bglint.rules.base import Rule
+if TYPE_CHECKING:
+    from bglint.rules.base import Rule
 
 
 @cache
@@ -16,8 +19,24 @@ def all_rules() -> tuple[type[Rule], ...]:
     return tuple(found[code] for code in sorted(found))
 
 
-def codes() -> dict[str, str]:
-    """Code → name of every rule."""
+def codes() -> Mapping[str, str]:
+    """Code → name of every rule. The rules are imported when somebody looks."""
+    return _Codes()
+
+
+class _Codes(Mapping[str, str]):
+    def __getitem__(self, code: str) -> str:
+        return _names()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_names())
+
+    def __len__(self) -> int:
+        return len(_names())
+
+
+@cache
+def _names() -> dict[str, str]:
     return {rule.code: rule.name for rule in all_rules()}
 
 
@@ -33,6 +52,8 @@ def _modules() -> list[str]:
 
 
 def _rules_in(module: str) -> list[type[Rule]]:
+    from bglint.rules.base import Rule
+
     return [
         value
         for value in vars(import_module(module)).values()
