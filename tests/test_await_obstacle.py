@@ -36,8 +36,6 @@ ILLEGAL = [
 def obstacle(text: str, target: tuple[int, int] = (3, 11)) -> str | None:
     tree = ast.parse(text)
     module = Module("m", Path("m.py"), text, tree)
-    for statement in tree.body:
-        module.link_statement(statement)
     node = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n) == "call()")
     return await_obstacle(module, node, target)
 

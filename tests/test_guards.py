@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bglint.index.context import runs_after
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guard
+from bglint.index.linking import calls_on
 from bglint.index.project import Project
 
 
@@ -173,7 +174,6 @@ def verdict_of(text: str, expression: str, guards: Sequence[str] = ()) -> Guard:
     project, module = project_of(f"{text}\nvalue = {expression}\n", guards)
     statement = module.tree.body[-1]
     assert isinstance(statement, ast.Assign)
-    module.link_statement(statement)
     return project.guards.of_expression(statement.value, module).guard
 
 
@@ -277,7 +277,5 @@ def test_a_try_guards_if_a_broad_handler_keeps_what_it_catches(handlers: str, gu
 def test_whether_a_call_runs_once_another_has(body: str, expected: bool | None) -> None:
     lines = "\n".join(f"    {line}" for line in body.split("\n"))
     _, module = project_of(f"def f():\n{lines}\n")
-    calls = {
-        call.func.id: call for call, _ in module.link_statement(module.tree.body[0]) if isinstance(call.func, ast.Name)
-    }
+    calls = {call.func.id: call for call, _ in calls_on(module, range(1, 10**6)) if isinstance(call.func, ast.Name)}
     assert runs_after(module, calls["first"], calls["second"]) is expected

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bglint.index.linking import calls_on
 from bglint.index.origins import origins
 from bglint.index.project import Project
 
@@ -15,7 +16,7 @@ def made(code: str) -> list[str] | None:
     """How the calls are written that made the argument of ``ask(...)``; None where that is not known."""
     project = Project([Path("/nowhere")], lambda path: "")
     module = project.add(Path("/nowhere/example.py"), code)
-    calls = [pair for statement in module.tree.body for pair in module.link_statement(statement)]
+    calls = list(calls_on(module, range(1, 10**6)))
     call, scope = next((c, s) for c, s in calls if isinstance(c.func, ast.Name) and c.func.id == "ask")
     found = origins(project, call.args[0], scope)
     return None if found is None else sorted(ast.unparse(origin.call) for origin in found)

@@ -13,6 +13,7 @@ from resolution_format import Case, read_cases
 from bglint import api
 from bglint.config import Options
 from bglint.index.facts import Scope
+from bglint.index.linking import calls_on
 from bglint.index.project import Project
 from bglint.index.symbols import Symbol
 
@@ -37,10 +38,9 @@ def questions(project: Project, folder: Path, case: Case) -> Iterator[tuple[tupl
     for name in case.files:
         module = project.module_at(folder / name)
         assert module is not None, name
-        for statement in module.tree.body:
-            for call, scope in module.link_statement(statement):
-                if isinstance(call.func, ast.Name) and call.func.id == "reveal":
-                    yield (name, call.lineno), call.args[0], scope
+        for call, scope in calls_on(module, range(1, 10**6)):
+            if isinstance(call.func, ast.Name) and call.func.id == "reveal":
+                yield (name, call.lineno), call.args[0], scope
 
 
 @pytest.mark.parametrize("case", CASES)

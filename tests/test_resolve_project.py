@@ -16,6 +16,7 @@ from test_resolve import described
 from bglint import api
 from bglint.config import Options
 from bglint.index.facts import Scope
+from bglint.index.linking import calls_on
 from bglint.index.project import Project
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
@@ -169,10 +170,9 @@ def steps(functions: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> int:
 
     with monkeypatch.context() as patch:
         patch.setattr(Resolver, "resolve", counted)
-        for statement in module.tree.body:
-            for call, scope in module.link_statement(statement):
-                project.resolve(call.func, scope)
-                project.resolve(call, scope)
+        for call, scope in calls_on(module, range(1, 10**6)):
+            project.resolve(call.func, scope)
+            project.resolve(call, scope)
     return taken
 
 

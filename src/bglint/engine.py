@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from bglint.index.callers import last_name, words_in
+from bglint.index.callers import last_name, rows_calling, rows_naming
 from bglint.index.context import statement_of, statements_within
+from bglint.index.linking import calls_on
 from bglint.model import Finding, Fix
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.context import RuleContext
 from bglint.source import Source
 from bglint.syntax import check_syntax, unparsable
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from bglint.config import Settings
     from bglint.index.facts import Module
     from bglint.index.project import Project
-    from bglint.rules.context import RuleContext
 
 # LibCST recurses about nine Python frames and a large C frame per level of nesting.
 _COMFORTABLE_DEPTH = 60
@@ -62,81 +64,103 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
     A file that cannot be parsed gives one BGL000.
     """
     project.trim()
-    rules = matter(source, enabled_rules(settings), project)
+    ctx = RuleContext(source, project, settings, display_path)
+    looks = Looks.of([rule(ctx) for rule in matter(source, enabled_rules(settings), project)], source, project)
     try:
-        if not rules:
-            check_syntax(source.text)
+        if not looks:
+            if not project.has_parsed(source.path, source.text):
+                check_syntax(source.text)
             return []
         module = project.add(source.path, source.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
-    with project.held_still():
-        return sorted(_findings(module, source, rules, project, settings, display_path), key=lambda f: f.sort_key)
-
-
-def _findings(
-    module: Module,
-    source: Source,
-    rules: Sequence[type[Rule]],
-    project: Project,
-    settings: Settings,
-    display_path: str,
-) -> list[Finding]:
-    from bglint.rules.context import RuleContext
-
-    ctx = RuleContext(module, source, project, settings, display_path)
-    active = [rule(ctx) for rule in rules]
-    words = {rule: rule.words(source) for rule in active}
-    rows = word_rows(source, frozenset().union(*words.values()))
     found: list[Finding] = []
-    for unit in units(module, rows):
-        for piece, wanted in _wanted(module, unit, words, source):
-            found.extend(_lint_piece(piece, wanted, ctx))
-    return found
+    with project.held_still():
+        for piece, rules in _Wanted(module, source, looks).pieces():
+            found.extend(_lint_piece(piece, rules, ctx))
+    return sorted(found, key=lambda f: f.sort_key)
 
 
-def word_rows(source: Source, words: Iterable[str]) -> list[int]:
-    """The rows on which any of the words stands by itself."""
-    text, row, last, rows = source.text, 1, 0, []
-    for at, _ in sorted(words_in(text, words)):
-        # Counting line ends between matches is cheaper than a table of them; \r alone is rare and counted apart.
-        between = text[last:at]
-        row += between.count("\n") + (between.count("\r") - between.count("\r\n") if "\r" in between else 0)
-        last = at
-        rows.append(row)
-    return rows
+class Looks(NamedTuple):
+    """What rules look for in a file: the names of calls, and the words near statements, that do stand in it."""
+
+    called: dict[Rule, list[str]]
+    named: dict[Rule, list[str]]
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], source: Source, project: Project) -> Looks | None:
+        """What these rules look for; None where the file holds nothing of it."""
+        called_here = project.callers.called(source.path)
+        called: dict[Rule, list[str]] = {}
+        named: dict[Rule, list[str]] = {}
+        for rule in rules:
+            words = sorted(rule.words(source))
+            if rule.calls and (here := [word for word in words if word.encode() in called_here]):
+                called[rule] = here
+            if rule.statements and (here := [word for word in words if word in source.text]):
+                named[rule] = here
+        return cls(called, named) if called or named else None
 
 
-def _wanted(
-    module: Module, unit: Unit, words: dict[Rule, frozenset[str]], source: Source
-) -> Iterator[tuple[Piece, list[Rule]]]:
-    """The pieces of a unit that rules find worth LibCST's time, each with these rules, in source order."""
-    text = "".join(source.lines[unit.first - 1 : unit.last])
-    open_rules = {
-        rule: interesting
-        for rule, interesting in words.items()
-        if not rule.piece_needs or any(word in text for word in rule.piece_needs)
-    }
-    if not open_rules:
-        return
-    hits: dict[ast.stmt, list[Rule]] = {}
-    whole: set[ast.stmt] = set()
-    for call, scope in module.link_statement(unit.statement, unit.scope):
-        name = last_name(call.func)
-        for rule, interesting in open_rules.items():
-            if name in interesting:
-                statement = statement_of(module, call)
-                if rule not in hits.get(statement, ()) and rule.matches(call, scope):
-                    hits.setdefault(statement, []).append(rule)
-    kinds = {rule: rule.statements for rule in open_rules if rule.statements}
-    for node in statements_within(unit.statement) if kinds else ():
-        for rule, wanted in kinds.items():
-            if isinstance(node, wanted) and rule.matches_statement(node, module.scope_of(node)):
-                whole.add(node)
-                if rule not in hits.setdefault(node, []):
-                    hits[node].append(rule)
-    for statement in sorted(hits, key=lambda node: (node.lineno, node.col_offset)):
-        yield Piece(statement, statement in whole), hits[statement]
+class _Wanted:
+    """The pieces of a module that rules find worth LibCST's time."""
+
+    def __init__(self, module: Module, source: Source, looks: Looks) -> None:
+        self.module = module
+        self.source = source
+        self.rules: dict[ast.stmt, list[Rule]] = {}
+        self.whole: set[ast.stmt] = set()
+        self._texts: dict[ast.stmt, str] = {}  # of units, by their statement
+        self._add_calls(looks.called)
+        self._add_statements(looks.named)
+
+    def _add_calls(self, words: Mapping[Rule, Iterable[str]]) -> None:
+        """Add the statements with calls that match; ``words`` are the names to look for."""
+        named: dict[int, set[str]] = {}  # row → the names that are called there
+        asking: dict[str, list[Rule]] = {}
+        for rule, interesting in words.items():
+            for word in interesting:
+                asking.setdefault(word, []).append(rule)
+        for word in asking:
+            for row in rows_calling(self.module.text, [word]):
+                named.setdefault(row, set()).add(word)
+        rows = sorted(named)
+        for unit in units(self.module, rows):
+            here = rows[bisect_left(rows, unit.first) : bisect_right(rows, unit.last)]
+            names = frozenset().union(*(named[row] for row in here))
+            rules = {name: [rule for rule in asking[name] if self._may_match(rule, unit)] for name in names}
+            open_rows = [row for row in here if any(rules[name] for name in named[row])]
+            for call, scope in calls_on(self.module, open_rows, (unit.statement, unit.scope)) if open_rows else ():
+                for rule in rules.get(last_name(call.func), ()):
+                    statement = statement_of(self.module, call)
+                    if rule not in self.rules.get(statement, ()) and rule.matches(call, scope):
+                        self.rules.setdefault(statement, []).append(rule)
+
+    def _add_statements(self, words: Mapping[Rule, Iterable[str]]) -> None:
+        """Add the statements that match, from the units that hold one of a rule's words."""
+        for rule, interesting in words.items():
+            for unit in units(self.module, rows_naming(self.module.text, interesting)):
+                if isinstance(unit.statement, ast.ClassDef) or not self._may_match(rule, unit):
+                    continue  # a header holds no statement
+                for node in statements_within(unit.statement):
+                    if isinstance(node, rule.statements):
+                        if rule.matches_statement(node, self.module.scope_of(node)):
+                            self.whole.add(node)
+                            if rule not in self.rules.setdefault(node, []):
+                                self.rules[node].append(rule)
+
+    def _may_match(self, rule: Rule, unit: Unit) -> bool:
+        """Whether a unit holds one of the words that a rule needs there."""
+        if not rule.piece_needs:
+            return True
+        if unit.statement not in self._texts:
+            self._texts[unit.statement] = "".join(self.source.lines[unit.first - 1 : unit.last])
+        return any(word in self._texts[unit.statement] for word in rule.piece_needs)
+
+    def pieces(self) -> Iterator[tuple[Piece, list[Rule]]]:
+        """The pieces, each with the rules that asked for it, in source order."""
+        for statement in sorted(self.rules, key=lambda node: (node.lineno, node.col_offset)):
+            yield Piece(statement, statement in self.whole), self.rules[statement]
 
 
 def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bglint.index.linking import any_between, first_row
 from bglint.model import Location, Span
 from bglint.source import Source
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Unit:
     """A function, or another statement of a module or class body, that holds a word worth a look.
 
-    ``scope`` is the module or class whose body holds the statement; ``first`` and ``last`` are its rows.
+    Of a class, its header: what is in it are units of their own. ``scope`` is the module or class whose body holds
+    the statement; ``first`` and ``last`` are its rows.
     """
 
     __slots__ = ("first", "last", "scope", "statement")
@@ -33,36 +34,24 @@ class Unit:
         self.statement = statement
         self.first = first_row(statement)
         self.last = statement.end_lineno or statement.lineno
+        if isinstance(statement, ast.ClassDef):
+            self.last = max(statement.lineno, first_row(statement.body[0]) - 1)
 
 
-def units(module: Module, rows: Iterable[int]) -> Iterator[Unit]:
-    """The units that hold any of the ``rows``, in order. Classes are entered, so that one method is one unit."""
-    ordered = sorted(set(rows))
+def units(module: Module, rows: Sequence[int]) -> Iterator[Unit]:
+    """The units that hold any of the sorted ``rows``, in order. Classes are entered, so that one method is one unit."""
     pending: list[tuple[ast.stmt, Scope]] = [(s, module) for s in reversed(module.tree.body)]
     while pending:
         statement, scope = pending.pop()
-        unit = Unit(scope, statement)
-        if not any_between(ordered, unit.first, unit.last):
+        if not any_between(rows, first_row(statement), statement.end_lineno or statement.lineno):
             continue
+        unit = Unit(scope, statement)
         if isinstance(statement, ast.ClassDef):
             inner = scope.child(statement)
             pending.extend((s, inner) for s in reversed(statement.body))
-            if any_between(ordered, unit.first, first_row(statement.body[0]) - 1):
-                yield unit  # its decorators, bases or keywords
-        else:
-            yield unit
-
-
-def any_between(rows: list[int], first: int, last: int) -> bool:
-    """Whether any of the sorted rows lies from ``first`` to ``last``."""
-    position = bisect_left(rows, first)
-    return position < len(rows) and rows[position] <= last
-
-
-def first_row(node: ast.stmt) -> int:
-    """The row a statement starts on, its decorators included."""
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(d.lineno for d in decorators)])
+            if not any_between(rows, unit.first, unit.last):
+                continue
+        yield unit
 
 
 class Piece:

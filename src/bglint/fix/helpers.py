@@ -6,10 +6,11 @@ import ast
 import copy
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, count, takewhile
 from string import Template
 
-from bglint.fix.imports import Wanted, identifiers, module_bindings, plan_imports
+from bglint.fix.imports import Wanted, identifiers, is_taken, module_bindings, plan_imports
 from bglint.fix.layout import Layout, Place, layout
 from bglint.model import Edit
 
@@ -146,13 +147,13 @@ def helper(tree: ast.Module, text: str, kind: str, *, avoid: Container[str], bef
     KeyError for another kind.
     """
     wanted = _HELPERS[kind]
-    present = _present(tree, wanted, avoid, before)
+    present = _present(tree, text, wanted, avoid, before) if wanted.defines[0] in text else None
     if present is not None:
         return HelperPlan(present, ())
     top = layout(tree, text)
     limit = min(top.limit(None), top.limit(before))
-    names, imports = plan_imports(tree, text, wanted.imports, _own_names(wanted), limit)
-    suffix = _free_suffix(tree, wanted, avoid)
+    names, imports = plan_imports(tree, text, wanted.imports, _own_names(kind), limit)
+    suffix = _free_suffix(tree, text, wanted, avoid)
     source = _write(wanted, names, suffix).replace("    ", _indentation(top))
     return HelperPlan(wanted.defines[0] + suffix, (*imports, _added(top, limit, source.splitlines(), imports)))
 
@@ -166,23 +167,24 @@ def _write(wanted: _Helper, imported: Sequence[str], suffix: str) -> str:
     return Template(wanted.source).substitute(names)
 
 
-def _plain(wanted: _Helper, suffix: str = "") -> ast.Module:
-    """Return the helper's tree with every import under its own name."""
-    return ast.parse(_write(wanted, [want.bound for want in wanted.imports], suffix))
+def _plain(wanted: _Helper, suffix: str = "") -> str:
+    """Return the helper with every import under its own name."""
+    return _write(wanted, [want.bound for want in wanted.imports], suffix)
 
 
-def _own_names(wanted: _Helper) -> frozenset[str]:
+@cache
+def _own_names(kind: str) -> frozenset[str]:
     """Return the names that mean something of its own inside the helper."""
-    return identifiers(_plain(wanted)) - {want.bound for want in wanted.imports}
+    plain = _plain(_HELPERS[kind])
+    return identifiers(ast.parse(plain), plain) - {want.bound for want in _HELPERS[kind].imports}
 
 
-def _free_suffix(tree: ast.Module, wanted: _Helper, avoid: Container[str]) -> str:
+def _free_suffix(tree: ast.Module, text: str, wanted: _Helper, avoid: Container[str]) -> str:
     """Return what to add to the helper's names ("", "2", "3", ...) such that nothing else is called so."""
-    taken = identifiers(tree)
     return next(
         suffix
         for suffix in chain([""], map(str, count(2)))
-        if not any(name + suffix in taken or name + suffix in avoid for name in wanted.defines)
+        if not any(name + suffix in avoid or is_taken(name + suffix, tree, text) for name in wanted.defines)
     )
 
 
@@ -225,7 +227,7 @@ def _row(top: Layout, limit: int) -> int:
 # -- recognition --------------------------------------------------------------------------------------------------
 
 
-def _present(tree: ast.Module, wanted: _Helper, avoid: Container[str], before: int | None) -> str | None:
+def _present(tree: ast.Module, text: str, wanted: _Helper, avoid: Container[str], before: int | None) -> str | None:
     """Return the name of the helper if the module has it, whatever its layout, docstring and annotations."""
     there = _definitions(tree)
     called = wanted.defines[0]
@@ -233,11 +235,11 @@ def _present(tree: ast.Module, wanted: _Helper, avoid: Container[str], before: i
         suffix = name.removeprefix(called)
         if not name.startswith(called) or not (suffix.isdigit() or not suffix) or name in avoid:
             continue
-        expected = _definitions(_plain(wanted, suffix))
+        expected = _definitions(ast.parse(_plain(wanted, suffix)))
         found = [there.get(part, []) for part in expected]
         if any(len(part) != 1 or (before is not None and part[0].lineno >= before) for part in found):
             continue
-        origins = {bound: next(iter(paths)) for bound, paths in module_bindings(tree).items() if len(paths) == 1}
+        origins = {bound: next(iter(paths)) for bound, paths in module_bindings(tree, text).items() if len(paths) == 1}
         own_origins = {want.bound: want.origin for want in wanted.imports}
         if [_normal(part[0], origins) for part in found] == [_normal(s[0], own_origins) for s in expected.values()]:
             return name

@@ -73,8 +73,8 @@ def plan_imports(
     names = []
     added: dict[Place, list[tuple[tuple[bool, str], str]]] = {}
     for want in wanted:
-        existing = _existing(tree, want, avoid, limit)
-        names.append(existing or _fresh(tree, want, avoid))
+        existing = _existing(tree, text, want, avoid, limit)
+        names.append(existing or _fresh(tree, text, want, avoid))
         if existing is None:
             order = (want.name is not None, want.module.lower())
             added.setdefault(_place(top, want, limit), []).append((order, _statement(want, names[-1])))
@@ -96,9 +96,9 @@ def _statement(want: Wanted, name: str) -> str:
 # -- names --------------------------------------------------------------------------------------------------------
 
 
-def _existing(tree: ast.Module, want: Wanted, avoid: Container[str], limit: int) -> str | None:
+def _existing(tree: ast.Module, text: str, want: Wanted, avoid: Container[str], limit: int) -> str | None:
     """Return how an import that always runs, above row ``limit``, lets the site write what is wanted."""
-    bindings = module_bindings(tree)
+    bindings = module_bindings(tree, text)
     for statement in tree.body:
         if (statement.end_lineno or statement.lineno) >= limit:
             break
@@ -123,23 +123,27 @@ def _ways_to_write(statement: ast.stmt, want: Wanted) -> Iterator[str]:
                 yield alias.asname or alias.name
 
 
-def _fresh(tree: ast.Module, want: Wanted, avoid: Container[str]) -> str:
+def _fresh(tree: ast.Module, text: str, want: Wanted, avoid: Container[str]) -> str:
     """Return how to write what a new import brings, under another name where its own is taken."""
-    if want.bound not in avoid and module_bindings(tree).get(want.bound, {want.origin}) == {want.origin}:
+    if want.bound not in avoid and module_bindings(tree, text).get(want.bound, {want.origin}) == {want.origin}:
         return want.name or want.module
     last = (want.name or want.module.rpartition(".")[2]).lstrip("_")
-    return _free_name(tree, f"_{last}", avoid)
+    return _free_name(tree, text, f"_{last}", avoid)
 
 
-def _free_name(tree: ast.Module, name: str, avoid: Container[str]) -> str:
+def _free_name(tree: ast.Module, text: str, name: str, avoid: Container[str]) -> str:
     """Return ``name``, or with the first number from 2 on, such that nothing in the module is called so."""
-    taken = identifiers(tree)
     candidates = chain([name], (f"{name}{number}" for number in count(2)))
-    return next(candidate for candidate in candidates if candidate not in taken and candidate not in avoid)
+    return next(name for name in candidates if name not in avoid and not is_taken(name, tree, text))
+
+
+def is_taken(name: str, tree: ast.Module, text: str) -> bool:
+    """Tell whether anything in the module is called so. Most names are nowhere in its text, which is quick to see."""
+    return name in text and name in identifiers(tree, text)
 
 
 @lru_cache(maxsize=2)
-def module_bindings(tree: ast.Module) -> dict[str, set[str]]:
+def module_bindings(tree: ast.Module, text: str) -> dict[str, set[str]]:
     """Return what each name may stand for at module level: a dotted path for imports, "?" for anything else."""
     bindings: dict[str, set[str]] = {}
 
@@ -167,7 +171,7 @@ def module_bindings(tree: ast.Module) -> dict[str, set[str]]:
         elif isinstance(node, ast.MatchMapping):
             bind(node.rest)
         todo.extend(_inside_module_scope(node))
-    for node in ast.walk(tree):
+    for node in ast.walk(tree) if "global " in text else ():
         if isinstance(node, ast.Global):
             for name in node.names:
                 bind(name)
@@ -186,9 +190,9 @@ def _inside_module_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 @lru_cache(maxsize=2)
-def identifiers(tree: ast.Module) -> frozenset[str]:
+def identifiers(tree: ast.Module, text: str) -> frozenset[str]:
     """Return every name that is bound or read anywhere in the module."""
-    found: set[str] = set(module_bindings(tree))
+    found: set[str] = set(module_bindings(tree, text))
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index.facts import Module, Scope
+from bglint.index.linking import any_between, calls_on
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
@@ -37,14 +38,16 @@ _ASSIGNED = re.compile(
     rb"\n[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?"
     rb"(?:\w+\.)*([A-Z]\w*(?=\()|\w+(?=[ \t]*[,)#\r\n]))"
 )
+# After an attribute that is no module in an import or on the way to something else.
+_ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 _OPENING = re.compile(r"\s*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
 
 
 def called_names(data: bytes) -> frozenset[bytes]:
-    """The names that stand right before an opening parenthesis anywhere in a file: all it calls, and more."""
-    return frozenset({part.rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")} - {b""})
+    """The names that stand before an opening parenthesis anywhere in a file: all it calls, and more."""
+    return frozenset({part.rstrip().rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")} - {b""})
 
 
 class Owner(NamedTuple):
@@ -200,6 +203,13 @@ class Callers:
             self._mentioning[name] = frozenset(path for path in self._of_mask(near) if self.mentions(path, name))
         return self._mentioning[name]
 
+    def can_name(self, path: Path, name: str, home: Path) -> bool:
+        """Whether ``name`` in a file can be what the file ``home`` defines at its top: imported, or an attribute."""
+        if path == home or any(imported.rpartition(".")[2] in (name, "*") for imported in self.imported(path)):
+            return True
+        word = b"." + name.encode()
+        return word in self.data(path) and re.search(re.escape(word) + _ENDS_IT, self.data(path)) is not None
+
     def _words(self) -> list[int]:
         """For every bucket of words, as a mask over ``files``, those in which one of its words stands."""
         if not self._buckets:
@@ -332,29 +342,20 @@ def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:
 def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module whose callee's last part is one of ``names``; only functions that name one are linked."""
     rows = rows_calling(module.text, names)
-    if not rows:
-        return []
-    found: list[tuple[ast.Call, Scope]] = []
-    for statement, scope in statements_at(module, rows):
-        for call, owner in module.link_statement(statement, scope):
-            if last_name(call.func) in names:
-                found.append((call, owner))
-    return found
+    return [pair for pair in calls_on(module, rows) if last_name(pair[0].func) in names] if rows else []
 
 
 def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module on whose rows a name stands: those that call it, and those that may be given it."""
     rows = rows_naming(module.text, [name])
-    wanted = set(rows)
     return [
         (call, owner)
-        for statement, scope in statements_at(module, rows)
-        for call, owner in module.link_statement(statement, scope)
-        if not wanted.isdisjoint(range(call.lineno, (call.end_lineno or call.lineno) + 1))
+        for call, owner in calls_on(module, rows)
+        if any_between(rows, call.lineno, call.end_lineno or call.lineno)
     ]
 
 
-def rows_calling(text: str, names: frozenset[str]) -> list[int]:
+def rows_calling(text: str, names: Iterable[str]) -> list[int]:
     """The rows on which one of the names stands before an opening parenthesis, in order."""
     return rows_naming(text, names, _OPENING.match)
 
@@ -363,9 +364,12 @@ def rows_naming(text: str, names: Iterable[str], followed: Callable[[str, int], 
     """The rows on which one of the names stands as a word, in order; ``followed`` may refuse what stands after it."""
     rows: list[int] = []
     row, last = 1, 0
+    has_returns = "\r" in text
     for at, end in sorted(words_in(text, names)):
         if followed is None or followed(text, end):
             row += text.count("\n", last, at)
+            if has_returns:  # one that stands alone ends a line, too
+                row += text.count("\r", last, at) - text.count("\r\n", last, at)
             last = at
             rows.append(row)
     return rows

@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bglint.index.linking import SCOPES, Parents, evaluated_outside, link, scopes_within
+
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 
 class BindingKind(enum.Enum):
@@ -232,6 +233,7 @@ class Module(Scope):
     __slots__ = (
         "calls_of",
         "has_walrus",
+        "headers",
         "is_package",
         "linked",
         "parents",
@@ -250,7 +252,8 @@ class Module(Scope):
         self.tree = tree
         self.is_package = path.stem == "__init__"
         self.has_walrus = ":=" in text
-        self.parents: dict[ast.AST, ast.AST] = {}
+        self.parents = Parents(self)
+        self.headers: dict[ast.stmt, list[tuple[ast.Call, Scope]]] = {}
         self.calls_of: dict[Scope, list[ast.Call]] = {}
         self.returns_of: dict[Scope, list[ast.expr | None]] = {}
         self.yields_of: dict[Scope, list[ast.Yield | ast.YieldFrom]] = {}
@@ -288,25 +291,8 @@ class Module(Scope):
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
     def link(self, scope: Scope) -> list[tuple[ast.Call, Scope]]:
-        """Note parents, calls, returns and yields of all nodes of the outermost function around ``scope``.
-
-        For a module or class scope: of its own statements, functions left out. Returns the calls and their scopes.
-        """
-        root = scope.outermost_function
-        if root.node not in self.linked:
-            self.linked[root.node] = []
-            self.linked[root.node] = _link(self, root)
-        return self.linked[root.node]
-
-    def link_statement(self, statement: ast.stmt, scope: Scope | None = None) -> list[tuple[ast.Call, Scope]]:
-        """Link every scope inside a statement of the module (or of the class ``scope``); return the calls in it."""
-        scope = scope or self
-        first, last = statement.lineno, statement.end_lineno or statement.lineno
-        first = min([first, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
-        calls = [(call, owner) for call, owner in self.link(scope) if first <= call.lineno <= last]
-        for inner in scopes_within(scope, statement):
-            calls.extend(self.link(inner))
-        return calls
+        """The calls in the outermost function around ``scope``, and their scopes; see ``linking.link``."""
+        return link(self, scope)
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around a linked node, innermost first."""
@@ -320,96 +306,13 @@ class Module(Scope):
         path: list[ast.AST] = []
         child = node
         for parent in self.ancestors(node):
-            if isinstance(parent, _SCOPES) and not _evaluated_outside(parent, child):
+            if isinstance(parent, SCOPES) and not evaluated_outside(parent, child):
                 path.append(parent)
             child = parent
         scope: Scope = self
         for owner in reversed(path):
             scope = scope.child(owner)  # type: ignore[arg-type]
         return scope
-
-
-def scopes_within(scope: Scope, statement: ast.AST) -> Iterator[Scope]:
-    """Every class and function scope that a statement of ``scope`` opens, outer ones first."""
-    pending: list[tuple[ast.AST, Scope]] = [(statement, scope)]
-    while pending:
-        node, owner = pending.pop()
-        if isinstance(node, _SCOPES):
-            inner = owner.child(node)
-            yield inner
-            if inner.is_function:
-                continue
-            owner = inner
-        pending.extend((child, owner) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
-        pending.extend(
-            (child, owner)
-            for holder in ast.iter_child_nodes(node)
-            if isinstance(holder, (ast.ExceptHandler, ast.match_case))
-            for child in holder.body
-        )
-
-
-def _evaluated_outside(scope: ast.AST, child: ast.AST) -> bool:
-    """Whether ``child`` of a ``def``/``class``/``lambda`` node is evaluated where the definition stands."""
-    if isinstance(scope, ast.Lambda):
-        return child is not scope.body
-    return not isinstance(child, ast.stmt)
-
-
-def _link(module: Module, root: Scope) -> list[tuple[ast.Call, Scope]]:
-    parents = module.parents
-    calls: list[tuple[ast.Call, Scope]] = []
-    enter_functions = root.is_function
-    # The way up to the module, so that ancestors() ends there.
-    for scope in root.walk_up():
-        if scope.parent is not None:
-            parents.setdefault(scope.node, scope.parent.node)
-    stack: list[tuple[ast.AST, Scope]] = [(root.node, root)]
-    while stack:
-        node, scope = stack.pop()
-        kind = type(node)
-        if kind is ast.Call:
-            calls.append((node, scope))  # type: ignore[arg-type]
-        elif kind is ast.Return:
-            module.returns_of.setdefault(scope, []).append(node.value)  # type: ignore[attr-defined]
-        elif kind is ast.Yield or kind is ast.YieldFrom:
-            module.yields_of.setdefault(scope, []).append(node)  # type: ignore[arg-type]
-        children = list(_children(node))
-        for child in children:
-            parents[child] = node
-        if kind in _SCOPE_TYPES or node is root.node:
-            stack.extend(reversed([(c, s) for c in children if (s := _owner(c, node, scope, root, enter_functions))]))
-        else:
-            stack.extend([(child, scope) for child in reversed(children) if type(child) not in _LEAVES])
-    for call, scope in calls:
-        module.calls_of.setdefault(scope, []).append(call)
-    return calls
-
-
-def _owner(child: ast.AST, node: ast.AST, scope: Scope, root: Scope, enter_functions: bool) -> Scope | None:
-    """The scope that evaluates a child of a ``def``, ``class``, ``lambda`` or module; None where it is not walked."""
-    outside = not isinstance(node, ast.Module) and _evaluated_outside(node, child)
-    if node is root.node:
-        return None if outside else scope  # decorators and defaults of the root belong to the scope around it
-    if outside:
-        return scope
-    return scope.child(node) if enter_functions or isinstance(node, ast.Lambda) else None  # type: ignore[arg-type]
-
-
-_SCOPE_TYPES = frozenset(_SCOPES)
-_LEAVES = frozenset({ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom, ast.alias})
-_NOT_CHILDREN = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if type(value) is list:
-            for child in value:
-                if isinstance(child, ast.AST) and not isinstance(child, _NOT_CHILDREN):
-                    yield child
-        elif isinstance(value, ast.AST) and not isinstance(value, _NOT_CHILDREN):
-            yield value
 
 
 class _Collector:

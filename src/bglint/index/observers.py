@@ -66,8 +66,7 @@ class Observers:
         if module is None:
             return
         rows = rows_naming(module.text, [name])
-        for statement, scope in statements_at(module, rows):
-            module.link_statement(statement, scope)
+        for statement, _ in statements_at(module, rows):
             for node in ast.walk(statement):
                 if isinstance(node, (ast.Attribute, ast.Name)) and last_name(node) == name:
                     yield module, node

@@ -170,10 +170,6 @@ class Project:
         finally:
             self._held_still = before
 
-    def spend(self, characters: int) -> None:
-        """Note source that was read into trees; ``add`` does so by itself."""
-        self._spent += characters
-
     def trim(self, rounds: int = 1) -> bool:
         """Drop all modules, and what was concluded from them, where they have outgrown the budget.
 
@@ -227,6 +223,11 @@ class Project:
         self._by_path[key] = module
         self._added[module.name] = module
         return module
+
+    def has_parsed(self, path: Path, text: str) -> bool:
+        """Whether a file of this text has been indexed."""
+        known = self._by_path.get(os.path.abspath(path))
+        return known is not None and known.text == text
 
     def module_at(self, path: Path) -> Module | None:
         """The module in a file; None where it cannot be read or parsed."""

@@ -1,7 +1,7 @@
-"""The names through which blocking can be reached in a project, found backwards from the sinks.
+"""The calls through which blocking can be reached in a project, found backwards from the sinks.
 
-The answer bounds the search: a call whose name is not among them reaches no sink, so neither it nor its file
-needs a closer look. It decides nothing else; every finding is proven by ``Blocking`` call by call.
+The answer bounds the search: another call reaches no sink, so neither it nor its file needs a closer look. It decides
+nothing else; every finding is proven by ``Blocking`` call by call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
@@ -34,29 +34,36 @@ _ASSIGNED = re.compile(rb"\b(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*
 
 
 class Reach:
-    """``names`` are the project functions' names through which blocking of the ``kinds`` is reached."""
+    """Where blocking of the ``kinds`` is reached: for every file, the names and the calls that lead to it."""
 
     def __init__(self, project: Project, callers: Callers, kinds: Iterable[str]) -> None:
         self.project = project
         self.callers = callers
         self.kinds = frozenset(kinds)
-        self.names: frozenset[str] = frozenset()
         self._sinks, self._near, self._exports = _tables(frozenset(sinks_of(self.kinds, project.extra_blocking)))
         self._brought: dict[Path, set[str]] = {}
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
+        self._modules: dict[Path, frozenset[str]] = {}
         self._direct: dict[Path, frozenset[str]] = {}
-        self._callees: dict[Path, frozenset[str]] = {}
+        self._indirect: dict[Path, set[str]] = {}  # the names of project functions that reach a sink, where they can be
+        self._on_loop: dict[Path, dict[Position, str]] = {}
         self._providers: list[Provider] = []
         self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
         self._find()
 
+    def modules(self, path: Path) -> frozenset[str]:
+        """The modules with sinks that a file imports something of, or gets objects of."""
+        if path not in self._modules:
+            content = self.callers.data(path)
+            provided = {p.module for p in self._provided_to().get(path, ()) if p.used(content)}
+            self._modules[path] = frozenset(self._imported(path) | provided)
+        return self._modules[path]
+
     def direct(self, path: Path) -> frozenset[str]:
         """What direct calls of sinks look like in a file, by the libraries it imports or holds objects of."""
         if path not in self._direct:
-            content = self.callers.data(path)
-            modules = set(self._imported(path))
-            modules |= {p.module for p in self._provided_to().get(path, ()) if p.used(content)}
+            modules = self.modules(path)
             self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
         return self._direct[path]
 
@@ -81,27 +88,28 @@ class Reach:
         return frozenset(names | aliases | assigned)
 
     def callees(self, path: Path) -> frozenset[str]:
-        """The called names worth a look in a file."""
-        if path not in self._callees:
-            self._callees[path] = self.names | self.direct(path)
-        return self._callees[path]
+        """The called names worth a look in a file: no call of another name reaches a sink."""
+        return self.direct(path) | self._indirect.get(path, _NONE)
 
-    def matters(self, path: Path) -> bool:
-        """Whether a file calls anything worth a look."""
-        called = self.callers.called(path)
-        return any(name.encode() in called for name in self.callees(path))
+    def on_loop(self, path: Path) -> Mapping[Position, str]:
+        """Where in a file async functions make calls that reach a sink, with the last parts of the called names."""
+        return self._on_loop.get(path, {})
 
     def _find(self) -> None:
         found: set[Place] = set()
         fresh = self._round(((p, self.direct(p)) for p in self.callers.files), found)
         while fresh:
-            self.names |= {name for name, _ in fresh}
-            fresh = self._round(self.callers.files_reaching(sorted(fresh, key=str)), found)
+            fresh = self._round(self._callers_of(fresh), found)
+
+    def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
+        for path, names in self.callers.files_reaching(sorted(functions, key=str)):
+            self._indirect.setdefault(path, set()).update(names)
+            yield path, names
 
     def _round(self, files: Iterable[tuple[Path, frozenset[str]]], found: set[Place]) -> set[tuple[str, Place]]:
         """The sync functions, not found before, that call one of a file's names and by that a sink or a found one.
 
-        Each by its place, once for every name under which it is called.
+        Each by its place, once for every name under which it is called. Such calls in async functions are noted.
         """
         fresh: set[tuple[str, Place]] = set()
         blocking = Blocking(self.project)
@@ -109,12 +117,17 @@ class Reach:
             if self.project.trim(rounds=3):
                 blocking = Blocking(self.project)
             called = self.callers.called(path)
-            here = frozenset(name for name in names if name.encode() in called)
-            module = self.project.module_at(path) if here else None
-            for call, scope in calls_in(module, here) if module is not None else ():
-                if scope.is_function and not scope.is_async and (place := Place.of(scope)) not in found:
-                    if any(self._is_way(reached, found) for reached in blocking.runs(call, scope)):
-                        found.add(place)
+            looks = frozenset(name for name in names if name.encode() in called)
+            module = self.project.module_at(path) if looks else None
+            for call, scope in calls_in(module, looks) if module is not None else ():
+                if not scope.is_function or (not scope.is_async and Place.of(scope) in found):
+                    continue
+                if any(self._is_way(reached, found) for reached in blocking.runs(call, scope)):
+                    if scope.is_async:
+                        here = Position(call.lineno, call.col_offset)
+                        self._on_loop.setdefault(path, {})[here] = last_name(call.func)
+                    else:
+                        found.add(place := Place.of(scope))
                         fresh.update((name, place) for name in self._looks(scope))
         return fresh
 
@@ -181,6 +194,13 @@ class Reach:
         ]
 
 
+class Position(NamedTuple):
+    """Where a call starts: its row from 1, its column in bytes from 0."""
+
+    row: int
+    column: int
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A name under which the project holds objects of a ``module``, how it is used, and the files that can mean it."""
@@ -201,7 +221,7 @@ def _use_of(holder: Holder) -> re.Pattern[bytes]:
 
 
 _NOWHERE: frozenset[Path] = frozenset()
-_NONE: frozenset[str] = frozenset()
+_NONE: frozenset[Any] = frozenset()
 
 
 def _prefixes(dotted: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.background import QueuedWork
-from bglint.index.callers import calls_in, mentions_in
+from bglint.index.callers import Owner, calls_in, mentions_in
 from bglint.index.facts import Scope
 from bglint.index.symbols import PARTIAL, Symbol
 
@@ -147,11 +147,16 @@ class RequestPath:
     def references(self, function: Scope) -> Iterator[tuple[ast.Call, Scope, bool]]:
         """The calls of a function (True), and those that are given it (False), each with the scope it is made in."""
         callers = self.project.callers
-        files = sorted(callers.reaching(function.module.path))
+        is_method = function.owner is not None and function.name not in _MADE_BY_CLASS
+        near = callers.holding(Owner.of(function.owner)) if is_method else callers.reaching(function.module.path)  # type: ignore[arg-type]
+        files = sorted(near)
         for name in self._written_as(function, files):
-            word = name.encode()
+            mentioning = callers.mentioning(name)
             for file in files:
-                module = self.project.module_at(file) if word in callers.data(file) else None
+                # An alias stands where it is given, and imports then name the original.
+                sure = is_method or name != function.name
+                means_it = file in mentioning and (sure or callers.can_name(file, name, function.module.path))
+                module = self.project.module_at(file) if means_it else None
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
                         yield call, scope, True

@@ -108,15 +108,3 @@ def calls() -> Mapping[str, Mapping[str, Any]]:
     """Qualified name → what is known of its timeout."""
     table: Mapping[str, Mapping[str, Any]] = data.load("timeouts.toml")["calls"]
     return table
-
-
-@cache
-def called_names() -> frozenset[str]:
-    """The last parts of the names of such calls."""
-    return frozenset(name.rpartition(".")[2] for name in calls())
-
-
-@cache
-def libraries() -> frozenset[str]:
-    """The packages they belong to."""
-    return frozenset(name.partition(".")[0] for name in calls())

@@ -56,7 +56,7 @@ class Rule:
     ``visit_<Node>`` methods are LibCST's; they call ``self.ctx.candidate``. A rule keeps no state of its own.
     ``triggers`` are the last parts of the called names worth a look; ``needs`` are words of which the file must
     hold at least one for a trigger to mean anything; ``piece_needs`` the same for the function around it.
-    ``statements`` are the kinds of statements that it judges, beside calls.
+    ``statements`` are the kinds of statements that it judges, ``calls`` whether it judges calls.
     """
 
     code: ClassVar[str]
@@ -67,6 +67,7 @@ class Rule:
     needs: ClassVar[frozenset[str]] = frozenset()
     piece_needs: ClassVar[frozenset[str]] = frozenset()
     statements: ClassVar[tuple[type[ast.stmt], ...]] = ()
+    calls: ClassVar[bool] = True
 
     def __init__(self, ctx: RuleContext) -> None:
         self.ctx = ctx

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bglint.index import context as where
@@ -28,8 +29,7 @@ class RuleContext:
     ``positions`` maps the current piece's LibCST nodes to spans in the file, ``parents`` to the nodes around them.
     """
 
-    def __init__(self, module: Module, source: Source, project: Project, settings: Settings, display_path: str) -> None:
-        self.module = module
+    def __init__(self, source: Source, project: Project, settings: Settings, display_path: str) -> None:
         self.source = source
         self.project = project
         self.settings = settings
@@ -41,6 +41,11 @@ class RuleContext:
         self._seen: set[tuple[str, ast.AST]] = set()
         self._sites: dict[Span, ast.expr] = {}
         self._statements: dict[Location, ast.stmt] = {}
+
+    @cached_property
+    def module(self) -> Module:
+        """The file as the index sees it; raises what ``ast.parse`` raises."""
+        return self.project.add(self.source.path, self.source.text)
 
     # -- the engine's side ---------------------------------------------------------------------------------------
 

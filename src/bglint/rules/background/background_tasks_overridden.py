@@ -66,10 +66,7 @@ class BackgroundTasksOverridden(Rule):
     needs = frozenset({"add_task"})
     piece_needs = frozenset({"add_task"})
     statements = (ast.Return, ast.Assign)
-
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """Calls are judged where they are returned."""
-        return False
+    calls = False
 
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """Whether a statement gives a response other tasks than the injected ones."""

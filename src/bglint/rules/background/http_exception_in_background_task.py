@@ -75,6 +75,7 @@ class HttpExceptionInBackgroundTask(Rule):
     triggers = frozenset({"HTTPException"})
     piece_needs = frozenset({"raise "})
     statements = (ast.Raise,)
+    calls = False
 
     @classmethod
     def reaches(cls, path: Path, project: Project) -> bool:
@@ -87,10 +88,6 @@ class HttpExceptionInBackgroundTask(Rule):
         """The class, its subclasses, what gives one, and what this file calls them."""
         known = self.triggers | self.ctx.project.traits.http_errors
         return known | {alias for name, alias in import_aliases(source.data) if name in known}
-
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """Making the exception is fine."""
-        return False
 
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """Whether a ``raise`` sends an HTTPException out of a background task."""

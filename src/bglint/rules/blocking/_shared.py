@@ -28,16 +28,17 @@ class BlockingRule(Rule):
 
     @classmethod
     def reaches(cls, path: Path, project: Project) -> bool:
-        """Whether the file calls anything through which blocking is reached."""
-        return project.reach.matters(path)
+        """Whether async functions of the file make calls through which blocking is reached."""
+        return bool(project.reach.on_loop(path))
 
     def words(self, source: Source) -> frozenset[str]:
-        """The sinks' names, and those of the functions that reach one."""
-        return self.ctx.project.reach.callees(source.path)
+        """The names that such calls call."""
+        return frozenset(self.ctx.project.reach.on_loop(source.path).values())
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call in async code blocks."""
-        return scope.is_async and self.path(call, scope) is not None
+        here = (call.lineno, call.col_offset) in self.ctx.project.reach.on_loop(scope.module.path)
+        return here and scope.is_async and self.path(call, scope) is not None
 
     def path(self, call: ast.Call, scope: Scope) -> BlockingPath | None:
         """Why the call blocks."""

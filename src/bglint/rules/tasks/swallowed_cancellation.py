@@ -89,14 +89,11 @@ class SwallowedCancellation(Rule):
     needs = frozenset({"async def"})
     piece_needs = frozenset({"async def"})
     statements = (*TRIES, ast.With)  # type: ignore[arg-type]
+    calls = False
 
     def words(self, source: Source) -> frozenset[str]:
         """The classes, what this file calls them, and ``except`` where it stands bare."""
         return _words(source.text)
-
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """No call alone swallows anything."""
-        return False
 
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """Whether a ``try`` or ``with`` swallows a cancellation."""

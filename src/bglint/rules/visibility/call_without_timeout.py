@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import import_aliases
 from bglint.index.context import argument
-from bglint.index.timeouts import Missing, called_names, calls, libraries, missing_timeout
+from bglint.index.timeouts import Missing, calls, missing_timeout
 from bglint.model import Applicability, Edit, Finding, Level, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 
@@ -83,10 +84,7 @@ class CallWithoutTimeout(Rule):
     @classmethod
     def reaches(cls, path: Path, project: Project) -> bool:
         """Whether a file names one of the libraries, or something that holds a session, and calls what may wait."""
-        callers = project.callers
-        if not any(callers.imports(path, library) for library in libraries()) and not project.reach.direct(path):
-            return False
-        return any(name.encode() in callers.called(path) for name in _names_in(path, project))
+        return any(name.encode() in project.callers.called(path) for name in _names_in(path, project))
 
     def words(self, source: Source) -> frozenset[str]:
         """The names of calls that may wait without end."""
@@ -162,9 +160,23 @@ class CallWithoutTimeout(Rule):
 
 
 def _names_in(path: Path, project: Project) -> frozenset[str]:
-    """What calls that may wait look like in a file, import aliases among them."""
-    names = called_names()
-    return names | {alias for name, alias in import_aliases(project.callers.data(path)) if name in names}
+    """What calls that may wait look like in a file, import aliases among them.
+
+    Libraries without a timeout of their own count where the file can get at them, the others where one is switched off.
+    """
+    content = project.callers.data(path)
+    near = {module.partition(".")[0] for module in project.reach.modules(path)}
+    switched_off = _SWITCHED_OFF.search(content) is not None
+    names = frozenset(
+        name.rpartition(".")[2]
+        for name, entry in calls().items()
+        if entry["default"] == "none" or switched_off
+        if (library := name.partition(".")[0]) in near or switched_off or project.callers.imports(path, library)
+    )
+    return names | {alias for name, alias in import_aliases(content) if name in names}
+
+
+_SWITCHED_OFF = re.compile(rb"\btimeout\s*=\s*None\b")
 
 
 def _harm(called: str, scope: Scope) -> str:

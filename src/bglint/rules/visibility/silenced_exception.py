@@ -78,14 +78,11 @@ class SilencedException(HandlerRule):
     code, name = "BGL502", "silenced-exception"
     level = Level.WARNING
     statements = TRIES  # type: ignore[assignment]
+    calls = False
 
     def words(self, source: Source) -> frozenset[str]:
         """Where handlers are."""
         return self.needs
-
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """No call is of interest; ``except (A, B)`` only looks like one."""
-        return False
 
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """Whether a ``try`` drops the errors of background work."""
