@@ -40,7 +40,8 @@ _ASSIGNED = re.compile(
 )
 # After an attribute that is no module in an import or on the way to something else.
 _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
-_OPENING = re.compile(r"\s*\(")
+# Also behind a parenthesis that closes: `(requests.get)(url)`.
+_OPENING = re.compile(r"[\s)\\]*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
 
@@ -145,10 +146,11 @@ class Callers:
         return self._importers
 
     def _imports(self, path: Path) -> Iterator[Path]:
+        root = self.project.root_of(path)
         for name in self.imported(path):
             parts = name.split(".")
             for length in range(1, len(parts) + 1):
-                target = self.project.find(".".join(parts[:length]))
+                target = self.project.find(".".join(parts[:length]), root)
                 if target is not None:
                     yield target
 

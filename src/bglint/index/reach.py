@@ -154,19 +154,19 @@ class Reach:
                     found |= self._near.get(spelling.removesuffix(".*"), _NONE)
                     for prefix in _prefixes(spelling):
                         found |= self._near.get(f"{prefix}.*", _NONE)
-                if handed := self._handed_on(name):
+                if handed := self._handed_on(name, self.project.root_of(path)):
                     self._takers.add(path)
                     found |= handed
         return self._brought[path]
 
-    def _handed_on(self, name: str) -> set[str] | frozenset[str]:
+    def _handed_on(self, name: str, root: str) -> set[str] | frozenset[str]:
         """The modules with sinks that a project module hands on: by star, or under a name that a sink has."""
         base, _, last = name.rpartition(".")
         if last == "*" or last in self._exports:
-            path = self.project.find(base) if base else None
+            path = self.project.find(base, root) if base else None
             if path is not None:
                 return self._imported(path)
-        package = self.project.find(name)
+        package = self.project.find(name, root)
         if package is None or package.name != "__init__.py":
             return _NONE
         taken = self.callers.imported(package)
