@@ -161,13 +161,13 @@ def _behind(parent: ast.AST, child: ast.stmt) -> list[ast.stmt]:
     return block[block.index(child) + 1 :] if block else []
 
 
-def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+def _before(parent: ast.AST, child: ast.stmt) -> list[ast.stmt]:
     """The statements before ``child`` in its block."""
     block = _block_of(parent, child)
     return block[: block.index(child)] if block else []
 
 
-def _block_of(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+def _block_of(parent: ast.AST, child: ast.stmt) -> list[ast.stmt]:
     blocks = (getattr(parent, name, None) for name in ("body", "orelse", "finalbody"))
     return next((block for block in blocks if isinstance(block, list) and child in block), [])
 
@@ -181,7 +181,7 @@ def _logs(node: ast.AST) -> bool:
 def has_default(module: Module, node: ast.AST) -> bool:
     """Whether a handler's ``try`` only looks for a better value than the one that stands right above: ``n = 0``."""
     statement = module.parents.get(node)
-    if not isinstance(statement, TRIES):
+    if not isinstance(statement, ast.stmt) or not isinstance(statement, TRIES):
         return False
     body = list(nodes_of(statement.body))  # type: ignore[attr-defined]
     if not all(isinstance(inner, _LOOKING) for inner in body):
