@@ -39,18 +39,24 @@ class Observers:
         self.project = project
         self._known: dict[tuple[str, Path], bool] = {}
 
-    def of_name(self, name: str, scope: Scope) -> bool:
-        """Whether anybody may learn what becomes of the tasks that a global or attribute ``name`` keeps."""
-        key = (name, scope.module.path)
+    def of_name(self, text: str, scope: Scope) -> bool:
+        """Whether anybody may learn what becomes of the tasks that a global (``TASKS``) or attribute (``self.tasks``)
+        keeps.
+        """
+        key = (text, scope.module.path)
         if key not in self._known:
-            self._known[key] = self._search(name, scope)
+            self._known[key] = self._search(text, scope)
         return self._known[key]
 
-    def _search(self, name: str, scope: Scope) -> bool:
+    def _search(self, text: str, scope: Scope) -> bool:
+        name = text.rpartition(".")[2]
         files = self._files(name, scope)
         if len(files) > _MOST_FILES:
             return True
-        return any(observes(module, node) for path in files for module, node in self._uses(path, name))
+        # A plain name of the same spelling is no attribute; but a global is one of its module.
+        kinds = (ast.Attribute,) if "." in text else (ast.Attribute, ast.Name)
+        uses = ((module, node) for path in files for module, node in self._uses(path, name) if isinstance(node, kinds))
+        return any(observes(module, node) for module, node in uses)
 
     def _files(self, name: str, scope: Scope) -> list[Path]:
         """The files that can get at what the module keeps: it, those that import it, and those of the base classes."""

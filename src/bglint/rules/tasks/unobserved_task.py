@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import import_aliases
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
     from bglint.source import Source
 
 _ADDERS = frozenset({"add", "append", "appendleft", "insert"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """What keeps a task beyond its function: ``text`` as it is written (``self._task``), ``name`` its last part."""
-
-    text: str
-    name: str
 
 
 class UnobservedTask(Rule):
@@ -107,18 +98,18 @@ class UnobservedTask(Rule):
         """Report it where the coroutine may fail and nobody in the project looks at what keeps the task."""
         call, scope = candidate.site, candidate.scope
         assert isinstance(call, ast.Call)
-        holders: list[_Holder] = candidate.data["holders"]
+        holders: list[str] = candidate.data["holders"]
         given = coroutine_of(call)
         if isinstance(given, ast.Call):
             called = project.resolve(given.func, scope)
             work = called.function if called is not None else None
             if not project.guards.awaiting_raises(given, scope) or (work and _lets_go(work, holders)):
                 return None
-        if any(project.observers.of_name(holder.name, scope) for holder in holders):
+        if any(project.observers.of_name(holder, scope) for holder in holders):
             return None
         return self.finding(
             candidate,
-            f"Nobody looks at {work_of(call)}: `{holders[0].text}` keeps it, so when it fails, nothing is ever logged",
+            f"Nobody looks at {work_of(call)}: `{holders[0]}` keeps it, so when it fails, nothing is ever logged",
         )
 
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
@@ -126,9 +117,9 @@ class UnobservedTask(Rule):
         return log_errors(self.ctx, candidate)
 
 
-def _lets_go(work: Scope, holders: list[_Holder]) -> bool:
+def _lets_go(work: Scope, holders: list[str]) -> bool:
     """Whether what the task runs takes itself out of what keeps it, however it ends: its error is logged then."""
-    names = {holder.text for holder in holders}
+    names = set(holders)
     for node in nodes_of(work.body):
         for last in node.finalbody if isinstance(node, TRIES) else ():  # type: ignore[union-attr]
             if isinstance(last, ast.Assign) and names.issuperset(map(dotted_text, last.targets)):
@@ -138,7 +129,7 @@ def _lets_go(work: Scope, holders: list[_Holder]) -> bool:
     return False
 
 
-def kept_by(call: ast.Call, scope: Scope) -> list[_Holder]:
+def kept_by(call: ast.Call, scope: Scope) -> list[str]:
     """What keeps the value of ``call`` beyond its function; empty where nothing does, or somebody looks at it here."""
     parents = scope.module.parents
     value: ast.AST = call
@@ -155,7 +146,7 @@ def kept_by(call: ast.Call, scope: Scope) -> list[_Holder]:
     return list(_added(value, parent, scope)) if isinstance(value, ast.expr) else []
 
 
-def _kept_through(name: ast.Name, scope: Scope, holders: list[_Holder]) -> list[_Holder]:
+def _kept_through(name: ast.Name, scope: Scope, holders: list[str]) -> list[str]:
     """What keeps a task beside a local name for it; empty where a use of the name may show how the task ended."""
     if not scope.is_function or len(scope.names.bindings.get(name.id, ())) != 1:
         return []
@@ -179,25 +170,25 @@ def _kept_through(name: ast.Name, scope: Scope, holders: list[_Holder]) -> list[
                 forgotten.add(container)
             elif observes(scope.module, node):
                 return []
-    return [holder for holder in found if holder.text not in forgotten]
+    return [holder for holder in found if holder not in forgotten]
 
 
-def _added(node: ast.expr, parent: ast.AST | None, scope: Scope) -> Iterator[_Holder]:
+def _added(node: ast.expr, parent: ast.AST | None, scope: Scope) -> Iterator[str]:
     """``self.tasks.append(node)``."""
     if isinstance(parent, ast.Call) and node in parent.args and isinstance(parent.func, ast.Attribute):
         if parent.func.attr in _ADDERS:
             yield from _holder(parent.func.value, scope)
 
 
-def _holder(target: ast.expr, scope: Scope) -> Iterator[_Holder]:
-    """The attribute or global variable that a target is, or is an item of."""
+def _holder(target: ast.expr, scope: Scope) -> Iterator[str]:
+    """The attribute (``self.task``) or global variable that a target is, or is an item of."""
     while isinstance(target, ast.Subscript):
         target = target.value
     text = dotted_text(target)
     if isinstance(target, ast.Attribute) and text:
-        yield _Holder(text, target.attr)
+        yield text
     elif isinstance(target, ast.Name) and _is_global(target.id, scope):
-        yield _Holder(text, target.id)
+        yield text
 
 
 def _is_global(name: str, scope: Scope) -> bool:
