@@ -185,9 +185,8 @@ def _holder(target: ast.expr, scope: Scope) -> Iterator[str]:
     while isinstance(target, ast.Subscript):
         target = target.value
     text = dotted_text(target)
-    if isinstance(target, ast.Attribute) and text:
-        yield text
-    elif isinstance(target, ast.Name) and _is_global(target.id, scope):
+    keeps = isinstance(target, ast.Attribute) or (isinstance(target, ast.Name) and _is_global(target.id, scope))
+    if keeps and text:
         yield text
 
 
