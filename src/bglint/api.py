@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from bglint.model import Finding
 
 
-@dataclass(frozen=True)
-class LintResult:
+class LintResult(NamedTuple):
     """What a run found and did.
 
     ``findings`` are those left after noqa, per-file-ignores and fixes, in order, and ``files`` is how many files were
@@ -35,8 +33,8 @@ class LintResult:
     files: int
     text_of: Callable[[str], str]
     failures: tuple[str, ...] = ()
-    fixed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    changes: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    fixed: Mapping[str, Mapping[str, int]] = {}
+    changes: Mapping[str, tuple[bytes, bytes]] = {}
 
 
 class Checked(NamedTuple):
@@ -260,6 +258,8 @@ def _not_ignored(findings: list[Finding], source: Source, settings: Settings) ->
 
 def _kept(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:
     """Those that no noqa comment silences, without the fixes that nobody wants."""
+    from dataclasses import replace
+
     from bglint.noqa import Noqa
 
     kept = [f if settings.may_fix(f.code) else replace(f, fix=None) for f in findings]

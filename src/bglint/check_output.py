@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.errors import UserError
 from bglint.report import Report, render
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from bglint.model import Finding
 
 
-@dataclass(frozen=True)
-class Flags:
+class Flags(NamedTuple):
     """What the command line says that is no configuration."""
 
     fix: bool = False
@@ -138,7 +136,7 @@ def without_known(result: LintResult, known: Baseline, flags: Flags) -> LintResu
     number = len(result.findings) - len(new)
     if number and not flags.quiet:
         echo(f"{number} known error{'s' * (number != 1)} left out, as {flags.baseline} says.\n", err=True)
-    return replace(result, findings=new)
+    return result._replace(findings=new)
 
 
 def into_baseline(result: LintResult, baseline: Path, flags: Flags) -> LintResult:
@@ -151,13 +149,13 @@ def into_baseline(result: LintResult, baseline: Path, flags: Flags) -> LintResul
         raise UserError(f"{baseline}: {error.strerror or error}") from error
     if not flags.quiet:
         echo(f"Wrote {number or 'no'} known error{'s' * (number != 1)} to {baseline}.\n", err=True)
-    return replace(result, findings=tuple(_unparsable(result)))
+    return result._replace(findings=tuple(_unparsable(result)))
 
 
 def _tell_silenced(result: LintResult, flags: Flags) -> None:
     """Say what noqa comments were written for, and report what cannot have one."""
     if result.findings:
-        _tell_findings(replace(result, fixed={}), flags, False)
+        _tell_findings(result._replace(fixed={}), flags, False)
     if not flags.quiet:
         number, files = _number_of_fixes(result), len(result.fixed)
         where = f" in {files} file{'s' * (files != 1)}" if files else ""

@@ -21,8 +21,8 @@ def check(paths: Sequence[str], values: Mapping[str, Any]) -> int:
 
     Raises UserError for options and files that cannot be right, KeyboardInterrupt never.
     """
-    flags = Flags(**{name: value for name, value in values.items() if name in Flags.__dataclass_fields__})
-    options = Options(**{name: value for name, value in values.items() if name in Options.__dataclass_fields__})
+    flags = Flags(**{name: value for name, value in values.items() if name in Flags._fields})
+    options = Options(**{name: value for name, value in values.items() if name in Options._fields})
     try:
         _refuse_contradictions(flags)
         return _check(_sources(paths, flags), flags, options)

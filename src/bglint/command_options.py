@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,5 +155,4 @@ def configuration_options(command: F) -> F:
 
 def options_of(values: Mapping[str, Any]) -> Options:
     """Return what a command's values say about configuration."""
-    names = {field.name for field in fields(Options)}
-    return Options(**{name: value for name, value in values.items() if name in names})
+    return Options(**{name: value for name, value in values.items() if name in Options._fields})

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,8 +31,7 @@ class ConfigError(UserError):
     """Configuration that cannot be right: its text names the place, the expectation, the nearest word."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What a face (command line, flake8, tests) says; every field is ``None`` when unsaid."""
 
     select: Sequence[str] | None = None
@@ -62,19 +60,14 @@ class Options:
     source_roots: Sequence[str | Path] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """What is in force for some files: every value resolved, path patterns absolute, paths absolute.
-
-    Files that share a configuration share one object. ``selection`` and ``fixing`` are what ``enabled`` and
-    ``may_fix`` stand upon, weakest first. ``origins`` says of each option that somebody set where it was set.
-    """
+class _Values(NamedTuple):
+    """The data of Settings."""
 
     root: Path
     source_roots: tuple[Path, ...]
     selection: tuple[Selection, ...] = ()
     fixing: tuple[Selection, ...] = ()
-    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per_file_ignores: Mapping[str, tuple[str, ...]] = {}
     exclude: tuple[str, ...] = EXCLUDE
     extend_exclude: tuple[str, ...] = ()
     force_exclude: bool = False
@@ -85,13 +78,21 @@ class Settings:
     join_timeout: float = 10.0
     http_timeout: float = 10.0
     offload: tuple[str, ...] = ()
-    blocking: Mapping[str, str] = field(default_factory=dict)
+    blocking: Mapping[str, str] = {}
     non_blocking: tuple[str, ...] = ()
     isolated: bool = False
     config: Path | None = None
     said_target_version: tuple[int, int] | None = None
     said_fastapi_version: str | None = None
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = {}
+
+
+class Settings(_Values):
+    """What is in force for some files: every value resolved, path patterns absolute, paths absolute.
+
+    Files that share a configuration share one object. ``selection`` and ``fixing`` are what ``enabled`` and
+    ``may_fix`` stand upon, weakest first. ``origins`` says of each option that somebody set where it was set.
+    """
 
     @property
     def select(self) -> tuple[str, ...] | None:
@@ -203,7 +204,7 @@ class Settings:
 
 def settings_origin(settings: Settings) -> dict[str, str]:
     """Return where each option's value comes from: ``default``, ``command line`` or a file's path."""
-    origins = {name.name: settings.origins.get(name.name, DEFAULT) for name in fields(Options)}
+    origins = {name: settings.origins.get(name, DEFAULT) for name in Options._fields}
     if settings.said_target_version is None and settings._required_python:
         origins["target_version"] = "requires-python"
     if settings.said_fastapi_version is None and settings.fastapi_version:
@@ -241,7 +242,7 @@ class _Layer(NamedTuple):
     values: Mapping[str, Any]
 
 
-_SETTLED_AS_SAID = {option.name for option in fields(Options)} & {setting.name for setting in fields(Settings)}
+_SETTLED_AS_SAID = {*Options._fields} & {*Settings._fields}
 
 
 class Configuration:
@@ -326,8 +327,8 @@ class Configuration:
         return [*self._layers(target, (*children, path)), layer]
 
     def _check_options(self, options: Options) -> dict[str, Any]:
-        values = {option.name: getattr(options, option.name) for option in fields(Options)}
-        return {name: self._check_option(name, value) for name, value in values.items() if value is not None}
+        values = options._asdict().items()
+        return {name: self._check_option(name, value) for name, value in values if value is not None}
 
     def _check_option(self, name: str, value: object) -> Any:
         key = name.replace("_", "-")

@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -38,19 +37,19 @@ class SourceError(Exception):
         return f"{self.path}:{self.row}:{self.column}: {self.message}"
 
 
-@dataclass(frozen=True)
 class Source:
     """One file: the bytes on disk and the text they mean.
 
     ``text`` has no byte order mark and keeps its line ends exactly; ``newline`` is the most frequent of them.
     """
 
-    path: Path
-    data: bytes
-    text: str
-    encoding: str
-    bom: bool
-    newline: str
+    def __init__(self, path: Path, data: bytes, text: str, encoding: str, bom: bool, newline: str) -> None:
+        self.path = path
+        self.data = data
+        self.text = text
+        self.encoding = encoding
+        self.bom = bom
+        self.newline = newline
 
     @cached_property
     def lines(self) -> list[str]:

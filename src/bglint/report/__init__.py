@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bglint.model import Finding
@@ -27,8 +26,7 @@ _RENDERERS = {
 FORMATS: tuple[str, ...] = tuple(_RENDERERS)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """All that a run has to say, whatever the format.
 
     ``findings`` are sorted. ``text_of`` takes a finding's path and returns that file's text, or raises
