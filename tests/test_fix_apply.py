@@ -227,6 +227,16 @@ def test_a_new_finding_of_another_rule_is_a_failure() -> None:
     assert_refused("BGL1; BGL2\n", linter(BGL1="BGL2", BGL2=None), ("BGL1",), "makes BGL2")
 
 
+def test_a_finding_that_a_repair_brings_to_light_is_none() -> None:
+    def reveals(code: str) -> frozenset[str]:
+        return frozenset({"BGL2"} if code == "BGL1" else ())
+
+    result = fix_text("BGL1\n", linter(BGL1="BGL2", BGL2=None), all_of_them, reveals=reveals)
+    assert (result.text, result.failure) == ("BGL2\n", None)
+    other = fix_text("BGL3\n", linter(BGL3="BGL2", BGL2=None), all_of_them, reveals=reveals)
+    assert other.failure is not None
+
+
 def test_a_finding_that_survives_its_fix_is_a_failure() -> None:
     def lint(text: str) -> list[Finding]:
         repair = Edit(Span(Location(1, 1), Location(1, 2)), "y")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bglint.api import Checked, Session, internal_error, is_applicable
 from bglint.model import Finding
+from bglint.rules import all_rules
 from bglint.source import Source, SourceError, decode, read
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def fix_one(session: Session, source: Source, unsafe: bool) -> FixResult:
         data = text.encode("utf-8", "surrogatepass")
         return session.lint_decoded(Source(source.path, data, text, "utf-8", False, source.newline))
 
-    return fix_text(source.text, lint, lambda finding: is_applicable(finding, unsafe))
+    revealed = {rule.code: rule.reveals for rule in all_rules()}
+    return fix_text(source.text, lint, lambda finding: is_applicable(finding, unsafe), reveals=revealed.__getitem__)
 
 
 class _Failure(Exception):

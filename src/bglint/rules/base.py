@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -67,6 +67,7 @@ class Rule:
     needs: ClassVar[frozenset[str]] = frozenset()
     piece_needs: ClassVar[frozenset[str]] = frozenset()
     statements: ClassVar[tuple[type[ast.stmt], ...]] = ()
+    reveals: ClassVar[frozenset[str]] = frozenset()
     calls: ClassVar[bool] = True
 
     def __init__(self, ctx: RuleContext) -> None:
@@ -90,6 +91,10 @@ class Rule:
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """The same for a statement of one of the kinds in ``statements``; all of it is shown to the visitor then."""
         return True
+
+    def places(self) -> Iterable[ast.expr]:
+        """Expressions other than calls that the index finds worth LibCST's time in this very file."""
+        return ()
 
     # -- find: visit_<Node> methods of the subclasses -----------------------------------------------------------
 

@@ -12,7 +12,7 @@ from bglint.index.facts import BindingKind, Scope, dotted_text
 from bglint.index.guards import is_stub
 from bglint.index.symbols import COROUTINE
 from bglint.model import Applicability, Finding, Level
-from bglint.rules.background._shared import QueueingRule, is_plainly_decorated, queues
+from bglint.rules.background._shared import REVEALED_BY_QUEUEING, QueueingRule, is_plainly_decorated, queues
 from bglint.rules.base import Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class BackgroundTaskNeverRuns(QueueingRule):
 
     code, name = "BGL103", "background-task-never-runs"
     level = Level.ERROR
+    reveals = REVEALED_BY_QUEUEING
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues what never runs."""

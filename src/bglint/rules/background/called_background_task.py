@@ -10,7 +10,7 @@ from bglint.index.facts import dotted_text
 from bglint.index.plain_results import gives_no_callable, is_async
 from bglint.index.symbols import COROUTINE
 from bglint.model import Applicability, Finding, Level, Location, Span
-from bglint.rules.background._shared import QueueingRule, queues
+from bglint.rules.background._shared import REVEALED_BY_QUEUEING, QueueingRule, queues
 from bglint.rules.base import Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class CalledBackgroundTask(QueueingRule):
 
     code, name = "BGL102", "called-background-task"
     level = Level.ERROR
+    reveals = REVEALED_BY_QUEUEING
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues the result of a call."""

@@ -12,6 +12,7 @@ from bglint.index.background import TASK, TASKS, queues
 from bglint.index.facts import BindingKind, Scope, dotted_text
 from bglint.index.request_path import is_route, registrations
 from bglint.model import Applicability, Edit, Finding, Level, Location, Span
+from bglint.rules.background._shared import REVEALED_BY_QUEUEING
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class DetachedBackgroundTasks(Rule):
     level = Level.ERROR
     triggers = frozenset({"BackgroundTask", "BackgroundTasks", "add_task"})
     needs = frozenset({"BackgroundTask"})
+    reveals = REVEALED_BY_QUEUEING
 
     def words(self, source: Source) -> frozenset[str]:
         """The classes' names, and what this file calls them."""

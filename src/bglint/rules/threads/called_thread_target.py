@@ -62,6 +62,8 @@ class CalledThreadTarget(Rule):
 
     code, name, level = "BGL308", "called-thread-target", Level.ERROR
     triggers = frozenset(name.rpartition(".")[2] for name in RUNNERS)
+    # What the thread does once it does something.
+    reveals = frozenset({"BGL113", "BGL301", "BGL302", "BGL303", "BGL305", "BGL307", "BGL309"})
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
