@@ -98,6 +98,10 @@ def prepare(store: Path, name: str, requirements: Sequence[str]) -> Path:
 
 
 def import_path() -> dict[str, str]:
-    """Return the variables under which bglint can be imported from any folder as it can from this one."""
+    """Return the variables under which bglint can be imported from any folder as it can from this one.
+
+    Its byte code is kept, as that of an installed program is, even where this environment wants none.
+    """
     entries = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return {"PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in entries)} if entries else {}
+    paths = {"PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in entries)} if entries else {}
+    return {"PYTHONDONTWRITEBYTECODE": "", **paths}
