@@ -31,7 +31,7 @@ from bglint.config import Options
 PROOFS = Path(__file__).parents[2] / "fixtures" / "proofs"
 PATIENCE = 15.0
 # How long a request that nothing holds up may take, on a busy machine.
-LONG_ENOUGH = 1.5
+LONG_ENOUGH = 1.0
 SERVE = Path(__file__).with_name("serve.py")
 
 
