@@ -44,12 +44,16 @@ class Checked(NamedTuple):
     failure: str | None = None
 
 
+Progress = Callable[[int, int], None]  # (how many files are linted, of how many)
+
+
 class Session:
     """One run: its configuration, and one project for each set of settings in force."""
 
-    def __init__(self, options: Options, cwd: Path | None = None) -> None:
+    def __init__(self, options: Options, cwd: Path | None = None, progress: Progress | None = None) -> None:
         self.cwd = (cwd or Path.cwd()).absolute()
         self.options = options
+        self._progress = progress or (lambda done, total: None)
         self._projects: dict[int, Project] = {}
         self._held: dict[Path, Source] = {}
 
@@ -180,7 +184,7 @@ class Session:
             # Worked out once, before the processes part.
             for project in self._projects.values():
                 project.prepare()
-        checked = run(self._check_one, files, jobs, self._died)
+        checked = run(self._check_one, files, jobs, self._died, lambda done: self._progress(done, len(files)))
         return dict(zip(files, checked, strict=True))
 
     def _check_one(self, path: Path) -> Checked:
@@ -283,13 +287,18 @@ def internal_error(name: str, error: Exception) -> str:
 
 
 def lint_paths(
-    paths: Sequence[Path], *, options: Options = Options(), jobs: int | None = 1, cwd: Path | None = None
+    paths: Sequence[Path],
+    *,
+    options: Options = Options(),
+    jobs: int | None = 1,
+    cwd: Path | None = None,
+    progress: Progress | None = None,
 ) -> LintResult:
     """Lint files and folders in ``jobs`` processes (None: as many as pay).
 
     Raises ConfigError for a configuration that cannot be right.
     """
-    session = Session(options, cwd)
+    session = Session(options, cwd, progress)
     files, unreadable = _discover(session, paths)
     checked = session.check(files, jobs).values()
     return LintResult(
@@ -308,9 +317,10 @@ def fix_paths(
     write: bool = True,
     jobs: int | None = 1,
     cwd: Path | None = None,
+    progress: Progress | None = None,
 ) -> LintResult:
     """Fix files and folders in place (with ``write=False``: only tell what would change). Raises ConfigError."""
-    session = Session(options, cwd)
+    session = Session(options, cwd, progress)
     files, unreadable = _discover(session, paths)
     return _fix(session, files, unreadable, unsafe, write, jobs)
 
@@ -322,11 +332,12 @@ def silence_paths(
     reason: str = "",
     jobs: int | None = 1,
     cwd: Path | None = None,
+    progress: Progress | None = None,
 ) -> LintResult:
     """Write noqa comments for what is found in files and folders; ``fixed`` counts it. Raises ConfigError."""
     from bglint.add_noqa import add_noqa_to_files
 
-    session = Session(options, cwd)
+    session = Session(options, cwd, progress)
     files, unreadable = _discover(session, paths)
     return _result(session, files, unreadable, add_noqa_to_files(session, files, reason, jobs))
 

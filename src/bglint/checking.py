@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,9 @@ from bglint.config import Options
 from bglint.errors import UserError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bglint.api import LintResult, Progress
     from bglint.baseline import Baseline
 
 
@@ -61,12 +65,9 @@ def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
         result = api.check_data(data, name, options=options, fix=flags.fixes, unsafe=flags.unsafe_fixes)
         if flags.writes:
             echo(next((after for _, after in result.changes.values()), data))
-    elif flags.add_noqa is not None:
-        result = api.silence_paths(paths, options=options, reason=flags.add_noqa, jobs=flags.jobs)
-    elif flags.fixes:
-        result = api.fix_paths(paths, options=options, unsafe=flags.unsafe_fixes, write=flags.writes, jobs=flags.jobs)
     else:
-        result = api.lint_paths(paths, options=options, jobs=flags.jobs)
+        with _progress(flags) as progress:
+            result = _on_files(paths, flags, options, progress)
     if flags.verbose:
         _say_what_was_done(paths or [Path(flags.stdin_filename or "-")], options, result.files, started)
     if not (result.files or result.findings or flags.quiet):
@@ -77,6 +78,28 @@ def _check(paths: Sequence[Path] | None, flags: Flags, options: Options) -> int:
         result = without_known(result, known, flags)
     tell(result, flags, stdout_is_taken=paths is None and flags.writes)
     return exit_code(result, flags)
+
+
+def _on_files(paths: Sequence[Path], flags: Flags, options: Options, progress: Progress | None) -> LintResult:
+    from bglint import api
+
+    if flags.add_noqa is not None:
+        return api.silence_paths(paths, options=options, reason=flags.add_noqa, jobs=flags.jobs, progress=progress)
+    if flags.fixes:
+        unsafe, write = flags.unsafe_fixes, flags.writes
+        return api.fix_paths(paths, options=options, unsafe=unsafe, write=write, jobs=flags.jobs, progress=progress)
+    return api.lint_paths(paths, options=options, jobs=flags.jobs, progress=progress)
+
+
+def _progress(flags: Flags) -> AbstractContextManager[Progress | None]:
+    """Return the progress bar, for people at a terminal who have not asked for silence."""
+    if flags.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        from contextlib import nullcontext
+
+        return nullcontext()
+    from bglint.progress import ProgressBar
+
+    return ProgressBar()
 
 
 def _known(flags: Flags) -> Baseline | None:

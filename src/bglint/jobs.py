@@ -26,27 +26,40 @@ _NUMBER = 4  # bytes
 _GROUP, _DONE, _RAISED = range(3)
 
 
-def run(work: Callable[[Path], T], files: Sequence[Path], jobs: int, died: Callable[[Path, str], T]) -> list[T]:
+def run(
+    work: Callable[[Path], T],
+    files: Sequence[Path],
+    jobs: int,
+    died: Callable[[Path, str], T],
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[T]:
     """Return ``work(file)`` for every file, in their order, from up to ``jobs`` processes.
 
     The result of a file on which a process dies is ``died(file, how)``, where ``how`` is a phrase such as "killed by
-    SIGSEGV". One job, or a system that cannot fork, means this very process. Raises what ``work`` raises.
+    SIGSEGV". One job, or a system that cannot fork, means this very process. ``progress`` is told how many files are
+    done. Raises what ``work`` raises.
     """
     jobs = min(jobs, len(files))
     if jobs <= 1 or not hasattr(os, "fork"):
-        return [work(file) for file in files]
+        return list(_one_by_one(work, files, progress))
     sizes = [_size(file) for file in files]
     results: dict[int, T] = {}
     pending = sorted(range(len(files)), key=lambda index: (-sizes[index], index))
     while pending:
         groups = _groups(pending, sizes, jobs)
-        finished, lost = _round(lambda index: work(files[index]), groups, min(jobs, len(groups)))
+        finished, lost = _round(lambda index: work(files[index]), groups, min(jobs, len(groups)), progress)
         if not finished and not lost:
             return [results[i] if i in results else work(file) for i, file in enumerate(files)]
         results |= finished
         results |= {index: died(files[index], how) for index, how in lost.items()}
         pending = [index for index in pending if index not in results]
     return [results[index] for index in range(len(files))]
+
+
+def _one_by_one(work: Callable[[Path], T], files: Sequence[Path], progress: Callable[[int], None]) -> Iterator[T]:
+    for done, file in enumerate(files, 1):
+        yield work(file)
+        progress(done)
 
 
 def suitable(files: Iterable[Path]) -> int:
@@ -92,7 +105,9 @@ class _Worker:
     buffer: bytearray = field(default_factory=bytearray)
 
 
-def _round(work: Callable[[int], T], groups: list[list[int]], jobs: int) -> tuple[dict[int, T], dict[int, str]]:
+def _round(
+    work: Callable[[int], T], groups: list[list[int]], jobs: int, progress: Callable[[int], None]
+) -> tuple[dict[int, T], dict[int, str]]:
     """Work on the groups until no process is left: the results, and how processes ended by the file they died on."""
     queue, end = os.pipe()
     os.write(end, b"".join(number.to_bytes(_NUMBER, "little") for number in range(len(groups))))
@@ -103,7 +118,7 @@ def _round(work: Callable[[int], T], groups: list[list[int]], jobs: int) -> tupl
         with suppress(OSError):  # no more processes for us: those that there are will do
             for _ in range(jobs):
                 workers.append(_fork(work, groups, queue))  # noqa: PERF401 (those before an error count)
-        _collect(workers, groups, results)
+        _collect(workers, groups, results, progress)
     except BaseException:
         for worker in workers:
             os.kill(worker.pid, signal.SIGINT)
@@ -131,7 +146,9 @@ def _how(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def _collect(workers: Sequence[_Worker], groups: list[list[int]], results: dict[int, Any]) -> None:
+def _collect(
+    workers: Sequence[_Worker], groups: list[list[int]], results: dict[int, Any], progress: Callable[[int], None]
+) -> None:
     """Take messages until every worker has closed its end."""
     open_workers = {worker.output: worker for worker in workers}
     poll = select.poll()
@@ -151,6 +168,7 @@ def _collect(workers: Sequence[_Worker], groups: list[list[int]], results: dict[
                     worker.group = groups[number]
                 elif kind == _DONE:
                     results[number] = value
+                    progress(len(results))
                 else:
                     raise value
 
