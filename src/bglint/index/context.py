@@ -243,7 +243,8 @@ def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 def is_settled(module: Module, call: ast.Call, future: ast.expr) -> bool:
     """Whether a future is known to be done where ``call`` asks for its result: it comes from ``as_completed`` or the
-    ``done`` set of ``wait``, or ``done()`` or ``cancelled()`` was asked right around, or it was waited for before.
+    ``done`` set of ``wait``, or ``done()`` or ``cancelled()`` was asked right around, or it was waited for before, if
+    only by leaving the ``with`` of its executor.
     """
     text = dotted_text(future)
     if not text:
@@ -299,7 +300,27 @@ def _waits_for(statement: ast.stmt, text: str) -> bool:
         return any(
             dotted_text(n) == text for n in ast.walk(statement.value) if isinstance(n, (ast.Name, ast.Attribute))
         )
-    return False
+    return isinstance(statement, ast.With) and _leaves_pool_of(statement, text)
+
+
+def _leaves_pool_of(statement: ast.With, text: str) -> bool:
+    """Whether a ``with`` ends an executor, to which its body has submitted the job of the future ``text``."""
+    pools = {
+        dotted_text(item.optional_vars)
+        for item in statement.items
+        if isinstance(item.context_expr, ast.Call)
+        and item.optional_vars is not None
+        and dotted_text(item.context_expr.func).endswith(("ThreadPoolExecutor", "ProcessPoolExecutor"))
+    } - {""}
+    return any(
+        isinstance(inner, ast.Assign)
+        and [dotted_text(target) for target in inner.targets] == [text]
+        and isinstance(inner.value, ast.Call)
+        and isinstance(inner.value.func, ast.Attribute)
+        and inner.value.func.attr == "submit"
+        and dotted_text(inner.value.func.value) in pools
+        for inner in statement.body
+    )
 
 
 JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
