@@ -106,7 +106,9 @@ def wrap_body(text: str, row: int, context: str) -> str | None:
 
 
 def wrap_module(text: str, context: str) -> str | None:
-    """Put the whole module, imports included, into a context."""
+    """Put the whole module, imports included, into a context; not into a class, whose names its methods do not see."""
+    if any(line.startswith("class ") for line in CONTEXTS[context][0][-1:]):
+        return None
     return wrap_rows(text, 1, text.count("\n"), 0, context)
 
 

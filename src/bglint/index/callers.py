@@ -122,6 +122,11 @@ class Callers:
             self._data[path] = self.project.content(path)
         return self._data[path]
 
+    def reread(self, path: Path) -> None:
+        """Forget a file that has a new text."""
+        for known in (self._data, self._called, self._imported, self._prefixes):
+            known.pop(path, None)
+
     def reaching(self, path: Path) -> frozenset[Path]:
         """The files that import ``path``, directly or through others, itself among them."""
         if path not in self._reaching:

@@ -110,6 +110,18 @@ class Project:
                 self.__dict__.pop(name, None)
         if source is not None or key not in self._linted:
             self._linted[key] = source
+        if source is not None and "callers" in self.__dict__ and self.callers.data(Path(key)) != source.data:
+            self._reread(Path(key))
+
+    def _reread(self, path: Path) -> None:
+        """Forget what was concluded from a file that has a new text: its calls and functions stand elsewhere now."""
+        self.forget_answers()
+        self.__dict__.pop("launches", None)  # it goes by rows
+        self._by_path.pop(os.path.abspath(path), None)
+        self._by_name.clear()
+        self.callers.reread(path)
+        if "reach" in self.__dict__:
+            self.reach.reread(path)
 
     def content(self, path: Path) -> bytes:
         """A file's bytes as they are linted; empty where it cannot be read."""

@@ -50,7 +50,8 @@ class Reach:
         self._providers: list[Provider] = []
         self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
-        self._find()
+        self._found: set[Place] = set()  # the sync functions that reach a sink
+        self._find((path, self.direct(path)) for path in self.callers.files)
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
@@ -95,11 +96,17 @@ class Reach:
         """Where in a file async functions make calls that reach a sink, with the last parts of the called names."""
         return self._on_loop.get(path, {})
 
-    def _find(self) -> None:
-        found: set[Place] = set()
-        fresh = self._round(((p, self.direct(p)) for p in self.callers.files), found)
+    def reread(self, path: Path) -> None:
+        """Look again at a file that has a new text, and where its functions are called."""
+        for known in (self._brought, self._modules, self._direct, self._on_loop):
+            known.pop(path, None)
+        self._found = {place for place in self._found if place.path != path}
+        self._find([(path, self.callees(path))])
+
+    def _find(self, files: Iterable[tuple[Path, frozenset[str]]]) -> None:
+        fresh = self._round(files, self._found)
         while fresh:
-            fresh = self._round(self._callers_of(fresh), found)
+            fresh = self._round(self._callers_of(fresh), self._found)
 
     def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
         for path, names in self.callers.files_reaching(sorted(functions, key=str)):
