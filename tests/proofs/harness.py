@@ -317,6 +317,7 @@ def gate() -> Iterator[Gate]:
         try:
             yield closed
         finally:
+            closed.reached()
             closed.open()
 
 
