@@ -82,13 +82,17 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
 
 
 class Looks(NamedTuple):
-    """What rules look for in a file: the names of calls, and the words near statements, that do stand in it."""
+    """What rules look for in a file: the names of calls, and the words near statements, that do stand in it.
+
+    ``placing`` are the rules that know other places by themselves.
+    """
 
     called: dict[Rule, list[str]]
     named: dict[Rule, list[str]]
+    placing: list[Rule]
 
     @classmethod
-    def of(cls, rules: Iterable[Rule], source: Source, project: Project) -> Looks | None:
+    def of(cls, rules: Sequence[Rule], source: Source, project: Project) -> Looks | None:
         """What these rules look for; None where the file holds nothing of it."""
         called_here = project.callers.called(source.path)
         called: dict[Rule, list[str]] = {}
@@ -99,7 +103,8 @@ class Looks(NamedTuple):
                 called[rule] = here
             if rule.statements and (here := [word for word in words if word in source.text]):
                 named[rule] = here
-        return cls(called, named) if called or named else None
+        placing = [rule for rule in rules if rule.has_places(source)]
+        return cls(called, named, placing) if called or named or placing else None
 
 
 class _Wanted:
@@ -113,6 +118,7 @@ class _Wanted:
         self._texts: dict[ast.stmt, str] = {}  # of units, by their statement
         self._add_calls(looks.called)
         self._add_statements(looks.named)
+        self._add_places(looks.placing)
 
     def _add_calls(self, words: Mapping[Rule, Iterable[str]]) -> None:
         """Add the statements with calls that match; ``words`` are the names to look for."""
@@ -148,6 +154,14 @@ class _Wanted:
                             self.whole.add(node)
                             if rule not in self.rules.setdefault(node, []):
                                 self.rules[node].append(rule)
+
+    def _add_places(self, rules: Iterable[Rule]) -> None:
+        """Add the statements with other expressions that rules have found by themselves."""
+        for rule in rules:
+            for place in rule.places():
+                asking = self.rules.setdefault(statement_of(self.module, place), [])
+                if rule not in asking:
+                    asking.append(rule)
 
     def _may_match(self, rule: Rule, unit: Unit) -> bool:
         """Whether a unit holds one of the words that a rule needs there."""

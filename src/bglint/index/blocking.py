@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index import data
 from bglint.index.callers import last_name
 from bglint.index.context import is_awaited, is_consumed, used_through
-from bglint.index.facts import Scope
+from bglint.index.facts import Module, Scope
+from bglint.index.operations import Operation, operations_in, operations_of
 from bglint.index.request_path import is_route
+from bglint.index.resolve import is_accessor
 from bglint.index.sinks import Names, known_kind
 from bglint.index.symbols import PARTIAL, Symbol
 from bglint.index.waiting import waits
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
+    from bglint.index.reach import Reach
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,13 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call on the way to the sink: the function that makes it, the call, and what it reaches."""
+    """One call on the way to the sink: the function that makes it, the call, and what it reaches.
+
+    Reading a property, a subscript and the like count as calls.
+    """
 
     function: Scope
-    call: ast.Call
+    call: ast.expr
     callee: str
 
 
@@ -54,22 +62,30 @@ class BlockingPath:
 class Blocking:
     """Answers for one project; remembers its answers."""
 
-    def __init__(self, project: Project, callees: Callable[[Path], frozenset[str]] | None = None) -> None:
-        """``callees``, where given, bounds the search: in that file no call of another name reaches a sink."""
+    def __init__(self, project: Project, reach: Reach | None = None) -> None:
+        """``reach`` bounds the search; without it, nothing but single calls and operations can be asked about."""
         self.project = project
-        self.callees = callees
+        self.reach = reach
         self._configured = Names(project.extra_blocking)
         self._harmless = Names(dict.fromkeys(project.non_blocking, ""))
-        self._edges: dict[Scope, list[tuple[ast.Call, Sink | Scope]]] = {}
+        self._edges: dict[Scope, list[tuple[ast.expr, Sink | Scope]]] = {}
         self._paths: dict[Scope, dict[str, BlockingPath]] = {}
         self._in_place: dict[Scope, bool] = {}
-        self._run: dict[ast.Call, tuple[Sink | Scope, ...]] = {}
+        self._run: dict[ast.expr, tuple[Sink | Scope, ...]] = {}
+        self._operations: dict[Module, dict[ast.expr, tuple[Scope, ...]]] = {}
 
     def of_call(self, call: ast.Call, scope: Scope, kind: str) -> BlockingPath | None:
         """Why ``call``, made in ``scope``, blocks in the way of ``kind``; None when it does not, as far as is known."""
         if call not in self._run:
             self._run[call] = tuple(self.runs(call, scope))  # one answer for the rules of all kinds
-        for reached in self._run[call]:
+        return self._first(self._run[call], kind)
+
+    def of_operation(self, node: ast.expr, scope: Scope, kind: str) -> BlockingPath | None:
+        """The same for an expression in ``operations`` of its module."""
+        return self._first(self.operations(scope.module).get(node, ()), kind)
+
+    def _first(self, run: Iterable[Sink | Scope], kind: str) -> BlockingPath | None:
+        for reached in run:
             if not isinstance(reached, Sink):
                 path = self.of_function(reached, kind)
             else:
@@ -77,6 +93,19 @@ class Blocking:
             if path is not None:
                 return path
         return None
+
+    def operations(self, module: Module) -> dict[ast.expr, tuple[Scope, ...]]:
+        """The expressions in a module's async code, other than calls, that run sync functions worth a look."""
+        if module not in self._operations:
+            found: dict[ast.expr, tuple[Scope, ...]] = {}
+            self._operations[module] = found
+            places = self.reach.used_on_loop(module.path) if self.reach is not None else ()
+            names = self.reach.operated(module.path) if self.reach is not None and places else _NONE
+            for operation, scope in operations_in(module, names, sorted({row for row, _ in places})) if names else ():
+                node = operation.node
+                if scope.is_async and (node.lineno, node.col_offset) in places:
+                    found[node] = (*found.get(node, ()), *self.run_by(operation, scope))
+        return self._operations[module]
 
     def of_function(self, function: Scope, kind: str) -> BlockingPath | None:
         """Why a sync project function blocks when it is called; its steps start inside that function."""
@@ -102,20 +131,41 @@ class Blocking:
             queue.extend(following)
         return found
 
-    def edges(self, function: Scope) -> list[tuple[ast.Call, Sink | Scope]]:
+    def edges(self, function: Scope) -> list[tuple[ast.expr, Sink | Scope]]:
         """The calls in a function that block by themselves or run another sync project function."""
         if function not in self._edges:
             self._edges[function] = []  # a recursive question meanwhile sees no edge
             self._edges[function] = list(self._find_edges(function))
         return self._edges[function]
 
-    def _find_edges(self, function: Scope) -> Iterator[tuple[ast.Call, Sink | Scope]]:
-        names = self.callees(function.module.path) if self.callees is not None else None
+    def _find_edges(self, function: Scope) -> Iterator[tuple[ast.expr, Sink | Scope]]:
+        path = function.module.path
+        names = self.reach.callees(path) if self.reach is not None else None
         for call in function.calls:
             if names is not None and last_name(call.func) not in names:
                 continue
             for reached in self.runs(call, function):
                 yield call, reached
+        operated = self.reach.operated(path) if self.reach is not None else _NONE
+        for operation in operations_of(function, operated) if operated else ():
+            for run in self.run_by(operation, function):
+                yield operation.node, run
+
+    def run_by(self, operation: Operation, scope: Scope) -> Iterator[Scope]:
+        """The sync project functions that an operation runs on the spot."""
+        base = self.project.resolve(operation.object, scope)
+        if base is None or not base.instance or is_awaited(scope.module, operation.node):
+            return
+        for name in operation.methods:
+            function: Scope | None = None
+            if operation.is_property:
+                function = self.project.resolver.accessor(base, name, operation.is_store)
+            elif base.class_ is not None:
+                method = self.project.resolver.class_member(base, name)
+                function = method.function if method is not None else None
+            if function is not None and not function.is_async and self._runs_here(function):
+                if not self._is_harmless(function.full_name):
+                    yield function
 
     def runs(self, call: ast.Call, scope: Scope) -> Iterator[Sink | Scope]:
         """What runs where a call stands: what it reaches, and for an object that is entered or iterated over on the
@@ -163,7 +213,7 @@ class Blocking:
         """Whether a decorated function still runs where it is called; a decorator may move it to a thread."""
         if function not in self._in_place:
             self._in_place[function] = is_route(function, self.project) or all(
-                self._keeps_in_place(d, function.parent or function) for d in function.decorators
+                is_accessor(d) or self._keeps_in_place(d, function.parent or function) for d in function.decorators
             )
         return self._in_place[function]
 

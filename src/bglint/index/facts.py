@@ -23,6 +23,10 @@ ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
+# Decorators after which reading the attribute calls the function.
+PROPERTIES = frozenset({"cached_property", "property"})
+
+
 class BindingKind(enum.Enum):
     """How a name got its value."""
 

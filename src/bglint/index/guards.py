@@ -17,6 +17,7 @@ from bglint.index import data
 from bglint.index.exposure import Exposure
 from bglint.index.exposure import is_logger_call as is_logger_call
 from bglint.index.facts import Scope, dotted_text
+from bglint.index.resolve import is_accessor
 from bglint.index.symbols import PARTIAL, Symbol
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Guards:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             symbol = self.project.resolve(called, outer)
             if symbol is None:
-                if not _is_accessor(decorator):
+                if not is_accessor(decorator):
                     verdict = _UNKNOWN
                 continue
             if self.is_configured(symbol):
@@ -238,11 +239,6 @@ def is_stub(function: Scope) -> bool:
         raised = body[0].exc.func if isinstance(body[0].exc, ast.Call) else body[0].exc
         return dotted_text(raised) == "NotImplementedError"
     return False
-
-
-def _is_accessor(decorator: ast.expr) -> bool:
-    """``@x.setter`` and its like."""
-    return isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "getter", "deleter")
 
 
 @cache

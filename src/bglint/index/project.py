@@ -136,7 +136,7 @@ class Project:
     @cached_property
     def blocking(self) -> Blocking:
         """Which calls block the thread they run in."""
-        return Blocking(self, self.reach.callees)
+        return Blocking(self, self.reach)
 
     @cached_property
     def request_path(self) -> RequestPath:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
-from bglint.index.callers import Callers, Place, calls_in, import_aliases, last_name
+from bglint.index.callers import Callers, Owner, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import Holder, holders
+from bglint.index.operations import OPERATORS, operations_in, runs_by_operation
 from bglint.index.sinks import sinks_of
 
 if TYPE_CHECKING:
@@ -47,11 +48,14 @@ class Reach:
         self._direct: dict[Path, frozenset[str]] = {}
         self._indirect: dict[Path, set[str]] = {}  # the names of project functions that reach a sink, where they can be
         self._on_loop: dict[Path, dict[Position, str]] = {}
+        self._operated: dict[Path, set[str]] = {}  # those of methods and properties that operations run, where they can
+        self._used_on_loop: dict[Path, set[Position]] = {}
+        self._fresh_methods: set[tuple[str, Owner]] = set()  # such methods and properties, found but not yet followed
         self._providers: list[Provider] = []
         self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
         self._found: set[Place] = set()  # the sync functions that reach a sink
-        self._find((path, self.direct(path)) for path in self.callers.files)
+        self._find(self._calls((path, self.direct(path)) for path in self.callers.files))
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
@@ -96,29 +100,36 @@ class Reach:
         """Where in a file async functions make calls that reach a sink, with the last parts of the called names."""
         return self._on_loop.get(path, {})
 
+    def operated(self, path: Path) -> frozenset[str]:
+        """The names of the methods and properties for which an operation in a file is worth a look."""
+        return frozenset(self._operated.get(path, _NONE))
+
+    def used_on_loop(self, path: Path) -> Collection[Position]:
+        """Where in a file async functions reach a sink by an operation."""
+        return self._used_on_loop.get(path, _NONE)
+
     def reread(self, path: Path) -> None:
         """Look again at a file that has a new text, and where its functions are called."""
-        for known in (self._brought, self._modules, self._direct, self._on_loop):
+        for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
         self._found = {place for place in self._found if place.path != path}
-        self._find([(path, self.callees(path))])
+        calls = self._calls([(path, self.callees(path))])
+        self._find(chain(calls, self._operations([(path, self.operated(path))])))
 
-    def _find(self, files: Iterable[tuple[Path, frozenset[str]]]) -> None:
-        fresh = self._round(files, self._found)
-        while fresh:
-            fresh = self._round(self._callers_of(fresh), self._found)
+    def _find(self, ways: Iterable[Way]) -> None:
+        fresh = self._round(ways, self._found)
+        while fresh or self._fresh_methods:
+            methods, self._fresh_methods = self._fresh_methods, set()
+            calls = self._calls(self._callers_of(fresh))
+            fresh = self._round(chain(calls, self._operations(self._users_of(methods))), self._found)
 
     def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
         for path, names in self.callers.files_reaching(sorted(functions, key=str)):
             self._indirect.setdefault(path, set()).update(names)
             yield path, names
 
-    def _round(self, files: Iterable[tuple[Path, frozenset[str]]], found: set[Place]) -> set[tuple[str, Place]]:
-        """The sync functions, not found before, that call one of a file's names and by that a sink or a found one.
-
-        Each by its place, once for every name under which it is called. Such calls in async functions are noted.
-        """
-        fresh: set[tuple[str, Place]] = set()
+    def _calls(self, files: Iterable[tuple[Path, frozenset[str]]]) -> Iterator[Way]:
+        """The calls of a file's names, for several files."""
         blocking = Blocking(self.project)
         for path, names in files:
             if self.project.trim(rounds=3):
@@ -127,16 +138,54 @@ class Reach:
             looks = frozenset(name for name in names if name.encode() in called)
             module = self.project.module_at(path) if looks else None
             for call, scope in calls_in(module, looks) if module is not None else ():
-                if not scope.is_function or (not scope.is_async and Place.of(scope) in found):
-                    continue
-                if any(self._is_way(reached, found) for reached in blocking.runs(call, scope)):
-                    if scope.is_async:
-                        here = Position(call.lineno, call.col_offset)
-                        self._on_loop.setdefault(path, {})[here] = last_name(call.func)
-                    else:
-                        found.add(place := Place.of(scope))
-                        fresh.update((name, place) for name in self._looks(scope))
+                yield Way(call, scope, blocking.runs(call, scope))
+
+    def _users_of(self, methods: set[tuple[str, Owner]]) -> Iterator[tuple[Path, frozenset[str]]]:
+        """The files that may run methods or properties by operations, with the names that count there."""
+        wanted: dict[Path, set[str]] = {}
+        for name, owner in sorted(methods, key=str):
+            files = self.callers.holding(owner)
+            for path in files if name in OPERATORS else files & self.callers.mentioning(name):
+                wanted.setdefault(path, set()).add(name)
+        for path in sorted(wanted, key=str):
+            self._operated.setdefault(path, set()).update(wanted[path])
+            yield path, frozenset(wanted[path])
+
+    def _operations(self, files: Iterable[tuple[Path, frozenset[str]]]) -> Iterator[Way]:
+        """The operations that may run methods and properties of a file's names, for several files."""
+        blocking = Blocking(self.project)
+        for path, names in files:
+            if self.project.trim(rounds=3):
+                blocking = Blocking(self.project)
+            module = self.project.module_at(path) if names else None
+            for operation, scope in operations_in(module, names) if module is not None else ():
+                yield Way(operation.node, scope, blocking.run_by(operation, scope))
+
+    def _round(self, ways: Iterable[Way], found: set[Place]) -> set[tuple[str, Place]]:
+        """The sync functions, not found before, that go one of the ways to a sink or a found function.
+
+        Each by its place, once for every name under which it is called. Such ways in async functions are noted.
+        """
+        fresh: set[tuple[str, Place]] = set()
+        for node, scope, run in ways:
+            if not scope.is_function or (not scope.is_async and Place.of(scope) in found):
+                continue
+            if any(self._is_way(reached, found) for reached in run):
+                if scope.is_async:
+                    self._note(node, scope.module.path)
+                else:
+                    found.add(place := Place.of(scope))
+                    fresh.update((name, place) for name in self._looks(scope))
+                    if place.owner is not None and runs_by_operation(scope):
+                        self._fresh_methods.add((scope.name, place.owner))
         return fresh
+
+    def _note(self, node: ast.expr, path: Path) -> None:
+        here = Position(node.lineno, node.col_offset)
+        if isinstance(node, ast.Call):
+            self._on_loop.setdefault(path, {})[here] = last_name(node.func)
+        else:
+            self._used_on_loop.setdefault(path, set()).add(here)
 
     def _is_way(self, reached: Sink | Scope, found: set[Place]) -> bool:
         return reached.kind in self.kinds if isinstance(reached, Sink) else Place.of(reached) in found
@@ -201,8 +250,16 @@ class Reach:
         ]
 
 
+class Way(NamedTuple):
+    """A call or another expression that runs something on the spot, the scope it stands in, and what it runs."""
+
+    node: ast.expr
+    scope: Scope
+    run: Iterator[Sink | Scope]
+
+
 class Position(NamedTuple):
-    """Where a call starts: its row from 1, its column in bytes from 0."""
+    """Where an expression starts: its row from 1, its column in bytes from 0."""
 
     row: int
     column: int

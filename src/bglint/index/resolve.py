@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bglint.index import data
 from bglint.index.context import argument
-from bglint.index.facts import Binding, BindingKind, Module, Scope, dotted_text
+from bglint.index.facts import PROPERTIES, Binding, BindingKind, Module, Scope, dotted_text
 from bglint.index.symbols import COROUTINE, PARTIAL, Symbol, agree
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ _SAYS_NOTHING = frozenset(
         "typing_extensions.TypeAlias",
     }
 )  # fmt: skip
-# Decorators after which reading the attribute calls the function.
-PROPERTIES = frozenset({"cached_property", "property"})
 
 
 class Resolver:
@@ -625,19 +623,23 @@ class Resolver:
 
     def _above(self, base: Symbol, name: str) -> Symbol | None:
         """``super().name``: a member of a class that comes after the one around ``super``."""
+        return self._first_member(self._classes_above(base), base.item, name) if base.item is not None else None
+
+    def _classes_above(self, base: Symbol) -> list[Symbol]:
+        """The classes in which ``super()`` looks, in order."""
         inside, below = base.receiver, base.item
         if inside is None or below is None or below.class_ is None:
-            return None
+            return []
         order = list(self.mro(below.class_))
         position = next((i for i, ancestor in enumerate(order) if ancestor.class_ is inside), -1)
-        return self._first_member(order[position + 1 :], below, name)
+        return order[position + 1 :]
 
     def _own_member(self, owner: Scope, base: Symbol, name: str) -> object:
         bindings = owner.names.bindings.get(name)
         if bindings and not (len(bindings) == 1 and _is_placeholder(bindings[0]) and base.instance):
             chosen = bindings[-1]
             if chosen.kind is BindingKind.FUNCTION and chosen.scope is not None:
-                return self._method(chosen.scope, base)
+                return self._method(_accessor_in(bindings) or chosen.scope, base)
             if chosen.annotation is not None and self._is_generic(owner):
                 return self.annotation(chosen.annotation, owner, base)
             found = self.bound(bindings, owner, name, None)
@@ -653,6 +655,17 @@ class Resolver:
         if not assigned:
             return None if bindings else _NOTHING
         return agree(self.binding(b, m, f"{m.parameters[0].arg}.{name}") for b, m in assigned)
+
+    def accessor(self, base: Symbol, name: str, is_store: bool = False) -> Scope | None:
+        """The function that reading (or setting) an attribute of a project class's instance runs: a property's."""
+        classes = self.mro(base.class_) if base.class_ is not None else self._classes_above(base)
+        for ancestor in classes:
+            if ancestor.class_ is None:
+                if ancestor.name != "builtins.object":
+                    return None
+            elif bindings := ancestor.class_.names.bindings.get(name):
+                return _accessor_in(bindings, "setter" if is_store else "")
+        return None
 
     def _method(self, function: Scope, base: Symbol) -> Symbol | None:
         texts = {dotted_text(d).rpartition(".")[2] for d in function.decorators}
@@ -967,6 +980,21 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Resolver, Any, Scope], Symbol | Non
     ast.JoinedStr: Resolver._string,
     ast.Lambda: Resolver._lambda,
 }
+
+
+def is_accessor(decorator: ast.expr) -> bool:
+    """``@x.setter`` and its like."""
+    return isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "getter", "deleter")
+
+
+def _accessor_in(bindings: list[Binding], kind: str = "") -> Scope | None:
+    """The function among a class's bindings of one name that makes it a property, or gives that its setter."""
+    wanted = frozenset({kind}) if kind else PROPERTIES
+    for binding in reversed(bindings):
+        if binding.scope is not None and binding.scope.is_function:
+            if any(dotted_text(d).rpartition(".")[2] in wanted for d in binding.scope.decorators):
+                return binding.scope
+    return None
 
 
 def _is_none(node: ast.AST) -> bool:

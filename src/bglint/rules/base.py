@@ -92,6 +92,10 @@ class Rule:
         """The same for a statement of one of the kinds in ``statements``; all of it is shown to the visitor then."""
         return True
 
+    def has_places(self, source: Source) -> bool:
+        """Whether ``places`` gives anything in this very file."""
+        return False
+
     def places(self) -> Iterable[ast.expr]:
         """Expressions other than calls that the index finds worth LibCST's time in this very file."""
         return ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
     from bglint.rules.context import RuleContext
 
+NO_CALL = Refused("it is no call: put it into a function, and run that in a thread")
 _LOCKS = frozenset(
     {"threading.Lock", "threading.RLock", "threading.Condition", "threading.Semaphore", "threading.BoundedSemaphore",
      "multiprocessing.Lock", "multiprocessing.RLock"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,7 +30,7 @@ class BlockingRule(Rule):
     @classmethod
     def reaches(cls, path: Path, project: Project) -> bool:
         """Whether async functions of the file make calls through which blocking is reached."""
-        return bool(project.reach.on_loop(path))
+        return bool(project.reach.on_loop(path) or project.reach.used_on_loop(path))
 
     def words(self, source: Source) -> frozenset[str]:
         """The names that such calls call."""
@@ -40,15 +41,38 @@ class BlockingRule(Rule):
         here = (call.lineno, call.col_offset) in self.ctx.project.reach.on_loop(scope.module.path)
         return here and scope.is_async and self.path(call, scope) is not None
 
-    def path(self, call: ast.Call, scope: Scope) -> BlockingPath | None:
-        """Why the call blocks."""
-        return self.ctx.project.blocking.of_call(call, scope, self.kind)
+    def has_places(self, source: Source) -> bool:
+        """Whether async code of the file blocks otherwise than by a call."""
+        return bool(self.ctx.project.reach.used_on_loop(source.path))
+
+    def places(self) -> Iterator[ast.expr]:
+        """Properties that are read, objects that are entered and the like, where that blocks."""
+        for node in self.ctx.project.blocking.operations(self.ctx.module):
+            if self.path(node, self.ctx.scope(node)) is not None:
+                yield node
+
+    def path(self, site: ast.expr, scope: Scope) -> BlockingPath | None:
+        """Why the call, or other expression, blocks."""
+        blocking = self.ctx.project.blocking
+        if isinstance(site, ast.Call):
+            return blocking.of_call(site, scope, self.kind)
+        return blocking.of_operation(site, scope, self.kind)
 
     def visit_Call(self, node: cst.Call) -> None:
         """A call in async code that blocks."""
         site = self.ctx.site(node)
         if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
             self.ctx.candidate(node, site)
+
+    def visit_Attribute(self, node: cst.BaseExpression) -> None:
+        """A property in async code that blocks when it is read."""
+        operations = self.ctx.project.blocking.operations(self.ctx.module)
+        site = self.ctx.site(node) if operations else None
+        if site in operations and self.path(site, self.ctx.scope(site)) is not None:
+            self.ctx.candidate(node, site)
+
+    # Other expressions that run methods: ``with x``, ``for … in x``, ``x[…]``, ``x + y``, ``y in x``, ``-x``.
+    visit_Name = visit_Subscript = visit_BinaryOperation = visit_Comparison = visit_UnaryOperation = visit_Attribute
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the chain that proves it."""
@@ -67,9 +91,19 @@ class BlockingRule(Rule):
         sink = path.steps[-1]
         where = f"{self.ctx.display(sink.function.module)}:{sink.call.lineno}"
         return (
-            f"`{self.callee(candidate)}()` blocks the event loop: it reaches `{path.sink.name}()` ({where}), "
+            f"{self.subject(path, candidate)} blocks the event loop: it reaches `{path.sink.name}()` ({where}), "
             "and every other request and task waits for that"
         )
+
+    def subject(self, path: BlockingPath, candidate: Candidate) -> str:
+        """What runs a helper, as a sentence starts with it."""
+        if isinstance(candidate.site, ast.Call):
+            return f"`{self.callee(candidate)}()`"
+        written = _shortened(" ".join(self.ctx.text(candidate.span).split()))
+        run = path.steps[0].function.name
+        if run in ("__enter__", "__exit__"):
+            return f"`with {written}`"
+        return f"Iterating over `{written}`" if run in ("__iter__", "__next__") else f"`{written}`"
 
     def called(self, path: BlockingPath, candidate: Candidate) -> str:
         """A direct call as it is written, and what that is where it does not say so itself."""
@@ -79,5 +113,8 @@ class BlockingRule(Rule):
     def callee(self, candidate: Candidate) -> str:
         """How the reported call writes what it calls, in one line."""
         assert isinstance(candidate.site, ast.Call)
-        written = "".join(self.ctx.text(candidate.site.func).split())
-        return written if len(written) <= 60 else f"…{written[-50:]}"
+        return _shortened("".join(self.ctx.text(candidate.site.func).split()))
+
+
+def _shortened(written: str) -> str:
+    return written if len(written) <= 60 else f"…{written[-50:]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bglint.index.blocking import BlockingPath
 from bglint.model import Applicability, Level
 from bglint.rules.base import Candidate, Refused, Rewrite
-from bglint.rules.blocking._offload import move_helper, to_thread
+from bglint.rules.blocking._offload import NO_CALL, move_helper, to_thread
 from bglint.rules.blocking._shared import BlockingRule
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class BlockingFileIo(BlockingRule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Await it in a thread."""
         call = candidate.site
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return NO_CALL
         path = self.path(call, candidate.scope)
         if path is None:
             return None

@@ -11,7 +11,7 @@ from bglint.index.context import argument
 from bglint.index.sinks import instead_of
 from bglint.model import Applicability
 from bglint.rules.base import Candidate, Refused, Rewrite
-from bglint.rules.blocking._offload import interleaves, move_helper, to_thread
+from bglint.rules.blocking._offload import NO_CALL, interleaves, move_helper, to_thread
 from bglint.rules.blocking._shared import BlockingRule
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class BlockingHttp(BlockingRule):
     ## What it does
     Finds calls of `requests` (functions and `Session`), `urllib.request`, `urllib3`, `http.client`, the synchronous
     half of `httpx` and clients built on them, that run inside an `async def`. A call of a sync helper counts when the
-    helper reaches such a call, through any number of functions and files; the report shows the way there.
+    helper reaches such a call, through any number of functions and files; the report shows the way there. Reading
+    a property, `with`, `for`, subscripts and operators count as calls of the methods that they run.
 
     Silent: awaited clients (`httpx.AsyncClient`, aiohttp), sync functions by themselves (FastAPI runs a `def` route in
     a thread), and callables that are handed to `asyncio.to_thread`, `run_in_threadpool`, an executor or a thread.
@@ -96,7 +97,8 @@ class BlockingHttp(BlockingRule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Await it in a thread."""
         call = candidate.site
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return NO_CALL
         path = self.path(call, candidate.scope)
         if path is None:
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bglint.index.blocking import BlockingPath
 from bglint.model import Applicability
 from bglint.rules.base import Candidate, Refused, Rewrite
-from bglint.rules.blocking._offload import await_instead, interleaves, move_helper
+from bglint.rules.blocking._offload import NO_CALL, await_instead, interleaves, move_helper
 from bglint.rules.blocking._shared import BlockingRule
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class BlockingSleep(BlockingRule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Await asyncio's sleep instead, or the helper in a thread."""
         call = candidate.site
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return NO_CALL
         path = self.path(call, candidate.scope)
         if path is None:
             return None

@@ -9,7 +9,7 @@ from bglint.index.blocking import BlockingPath
 from bglint.index.context import argument, has_star
 from bglint.model import Applicability
 from bglint.rules.base import Candidate, Refused, Rewrite
-from bglint.rules.blocking._offload import interleaves, move_helper, to_thread
+from bglint.rules.blocking._offload import NO_CALL, interleaves, move_helper, to_thread
 from bglint.rules.blocking._shared import BlockingRule
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class BlockingSubprocess(BlockingRule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Await it in a thread."""
         call = candidate.site
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return NO_CALL
         path = self.path(call, candidate.scope)
         if path is None:
             return None

@@ -10,7 +10,7 @@ from bglint.index.context import argument, has_star, tries_around
 from bglint.index.sinks import instead_of, waits_on_leaving
 from bglint.model import Applicability, Span
 from bglint.rules.base import Candidate, Refused, Rewrite
-from bglint.rules.blocking._offload import interleaves, move_helper, obstacle, to_thread
+from bglint.rules.blocking._offload import NO_CALL, interleaves, move_helper, obstacle, to_thread
 from bglint.rules.blocking._shared import BlockingRule
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class BlockingWait(BlockingRule):
     def rewrite(self, candidate: Candidate, project: Project) -> Rewrite | Refused | None:
         """Await the future itself, a join with a timeout in a thread, or the helper in a thread."""
         call = candidate.site
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return NO_CALL
         path = self.path(call, candidate.scope)
         if path is None:
             return None

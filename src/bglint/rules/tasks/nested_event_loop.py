@@ -70,6 +70,6 @@ class NestedEventLoop(BlockingRule):
         sink = path.steps[-1]
         where = f"{self.ctx.display(sink.function.module)}:{sink.call.lineno}"
         return (
-            f"`{self.callee(candidate)}()` raises RuntimeError here: it reaches `{path.sink.name}()` ({where}), and "
+            f"{self.subject(path, candidate)} raises RuntimeError here: it reaches `{path.sink.name}()` ({where}), and "
             "this code already runs on an event loop"
         )
