@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bglint.index import data
 from bglint.index.callers import last_name
 from bglint.index.context import is_awaited, is_consumed, used_through
-from bglint.index.facts import Module, Scope
+from bglint.index.facts import Module, Scope, dotted_text
 from bglint.index.operations import Operation, operations_in, operations_of
 from bglint.index.request_path import is_route
 from bglint.index.resolve import is_accessor
@@ -95,16 +95,24 @@ class Blocking:
         return None
 
     def operations(self, module: Module) -> dict[ast.expr, tuple[Scope, ...]]:
-        """The expressions in a module's async code, other than calls, that run sync functions worth a look."""
+        """The expressions in a module's async code, other than calls, that run sync functions worth a look.
+
+        Of a property that one function reads again and again, only the first time counts: many remember their value.
+        """
         if module not in self._operations:
             found: dict[ast.expr, tuple[Scope, ...]] = {}
             self._operations[module] = found
             places = self.reach.used_on_loop(module.path) if self.reach is not None else ()
             names = self.reach.operated(module.path) if self.reach is not None and places else _NONE
+            read: set[tuple[Scope, str]] = set()
             for operation, scope in operations_in(module, names, sorted({row for row, _ in places})) if names else ():
                 node = operation.node
-                if scope.is_async and (node.lineno, node.col_offset) in places:
+                if not scope.is_async or (node.lineno, node.col_offset) not in places:
+                    continue
+                text = dotted_text(node) if operation.is_property and not operation.is_store else ""
+                if (scope, text) not in read:
                     found[node] = (*found.get(node, ()), *self.run_by(operation, scope))
+                read |= {(scope, text)} if text else set()
         return self._operations[module]
 
     def of_function(self, function: Scope, kind: str) -> BlockingPath | None:

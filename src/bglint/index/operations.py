@@ -52,7 +52,7 @@ def runs_by_operation(function: Scope) -> bool:
 def operations_in(
     module: Module, names: frozenset[str], rows: list[int] | None = None
 ) -> Iterator[tuple[Operation, Scope]]:
-    """The operations in a module that may run a method or property of these names, each with its scope.
+    """The operations in a module that may run a method or property of these names, in order, each with its scope.
 
     With ``rows``, only those in functions that stand there.
     """
@@ -60,9 +60,9 @@ def operations_in(
         is_named = names.isdisjoint(OPERATORS)
         rows = rows_naming(module.text, names) if is_named else list(range(1, module.text.count("\n") + 2))
     for statement, _ in statements_at(module, rows):
-        for node in ast.walk(statement):
-            for operation in operations_at(module, node, names):
-                yield operation, module.scope_of(operation.node)
+        found = [operation for node in ast.walk(statement) for operation in operations_at(module, node, names)]
+        for operation in sorted(found, key=lambda operation: (operation.node.lineno, operation.node.col_offset)):
+            yield operation, module.scope_of(operation.node)
 
 
 def operations_of(function: Scope, names: frozenset[str]) -> Iterator[Operation]:
