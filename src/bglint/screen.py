@@ -10,6 +10,8 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from bglint.source import read_bytes
+
 # For every rule, what it triggers on or, where that is more telling, what it needs besides. A rule with a new word
 # makes a test fail until it stands here; one word too many costs nothing but time.
 WORDS = (
@@ -118,7 +120,6 @@ def _files(folder: str, top: str, listing: frozenset[str]) -> Iterator[str]:
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_bytes(path)
     except OSError:
         return b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import re
@@ -100,12 +101,19 @@ class Source:
 def read(path: Path) -> Source:
     """Return the file at ``path``. Raises SourceError: in the system's own words if it is unreadable."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
-            raise SourceError(str(path), 1, 1, "not a regular file")  # reading a pipe would wait for its writer
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise SourceError(str(path), 1, 1, error.strerror or str(error)) from error
     return decode(data, path)
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return what is in a file. Raises OSError: for a pipe or device too, where reading would wait for a writer."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def decode(data: bytes, path: str | os.PathLike[str]) -> Source:

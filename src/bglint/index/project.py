@@ -23,7 +23,7 @@ from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
 from bglint.index.traits import Traits
-from bglint.source import Source
+from bglint.source import Source, read_bytes
 
 _MISSING = object()
 
@@ -129,7 +129,7 @@ class Project:
         if given is not None:
             return given.data
         try:
-            return path.read_bytes()
+            return read_bytes(path)
         except OSError:
             return b""
 
