@@ -14,7 +14,7 @@ def test_the_program_hangs_before_the_coroutine_starts_until_it_is_awaited() -> 
     after = run_script(AWAITED)
     assert (after.output, after.exit_code) == ("* asked\n* loaded\n* got data\n", 0)
 
-    before = run_script(DEADLOCK, seconds=3)
+    before = run_script(DEADLOCK, seconds=2)
     assert (before.output, before.exit_code) == ("* asked\n", None)
 
 

@@ -13,7 +13,7 @@ def test_the_process_hangs_at_exit_until_fixed() -> None:
     after = run_script(fixed("BGL305", ENDLESS))
     assert (after.output, after.exit_code) == ("* watching\n* main is done\n", 0)
 
-    before = run_script(ENDLESS, seconds=3)
+    before = run_script(ENDLESS, seconds=2)
     assert (before.output, before.exit_code) == ("* watching\n* main is done\n", None)
 
 
@@ -23,5 +23,5 @@ def test_a_thread_that_is_told_to_stop_ends_what_it_does() -> None:
 
 
 def test_atexit_is_too_late_to_tell_it() -> None:
-    waiting = run_script(BY_ATEXIT, seconds=3)
+    waiting = run_script(BY_ATEXIT, seconds=2)
     assert (waiting.output, waiting.exit_code) == ("* watching\n* main is done\n", None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from harness import Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
+from harness import LONG_ENOUGH, PATIENCE, Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
 
 pytestmark = pytest.mark.proof
 BLOCKING = fixture_app("BGL403", "the other requests wait")
@@ -35,9 +35,9 @@ def all_fixed(pipe: Gate) -> Iterator[Server]:
         yield server
 
 
-def answered_meanwhile(server: Server, path: str, pipe: Gate) -> bool:
+def answered_meanwhile(server: Server, path: str, pipe: Gate, patience: float = PATIENCE) -> bool:
     """Whether another request is answered while the process runs, whose output then is the answer."""
-    meanwhile = ask_meanwhile(server, path, pipe.reached, lambda: pipe.open("text"))
+    meanwhile = ask_meanwhile(server, path, pipe.reached, lambda: pipe.open("text"), patience)
     assert meanwhile.answer.json() == ANSWERS[path]
     return meanwhile.answered
 
@@ -46,7 +46,7 @@ def answered_meanwhile(server: Server, path: str, pipe: Gate) -> bool:
 def test_another_request_is_answered_while_the_process_runs_once_it_is_in_a_thread(
     path: str, blocking: Server, all_fixed: Server, pipe: Gate
 ) -> None:
-    assert not answered_meanwhile(blocking, path, pipe)
+    assert not answered_meanwhile(blocking, path, pipe, LONG_ENOUGH)
     assert answered_meanwhile(all_fixed, path, pipe)
 
 

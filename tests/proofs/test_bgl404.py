@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from harness import Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
+from harness import LONG_ENOUGH, Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
 
 pytestmark = pytest.mark.proof
 BLOCKING = fixture_app("BGL404", "the other requests wait")
@@ -31,7 +31,7 @@ def repaired(pipe: Gate) -> Iterator[Server]:
 def test_another_request_is_answered_while_the_file_is_read_once_it_is_in_a_thread(
     path: str, blocking: Server, repaired: Server, pipe: Gate
 ) -> None:
-    before = ask_meanwhile(blocking, path, pipe.reached, lambda: pipe.open("text"))
+    before = ask_meanwhile(blocking, path, pipe.reached, lambda: pipe.open("text"), LONG_ENOUGH)
     after = ask_meanwhile(repaired, path, pipe.reached, lambda: pipe.open("text"))
     assert before.answer.json() == after.answer.json() == "text"
     assert (before.answered, after.answered) == (False, True)

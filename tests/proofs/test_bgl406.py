@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from harness import Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
+from harness import LONG_ENOUGH, PATIENCE, Gate, Server, ask_meanwhile, fixed, fixture_app, gate, serve
 
 pytestmark = pytest.mark.proof
 BLOCKING = fixture_app("BGL406", "the other requests wait")
@@ -44,16 +44,16 @@ def awaited(pipe: Gate) -> Iterator[Server]:
         yield server
 
 
-def answered_meanwhile(server: Server, path: str, pipe: Gate) -> bool:
+def answered_meanwhile(server: Server, path: str, pipe: Gate, patience: float = PATIENCE) -> bool:
     """Whether another request is answered during the wait, which must end as it always does."""
-    meanwhile = ask_meanwhile(server, path, pipe.reached, lambda: pipe.open("text"))
+    meanwhile = ask_meanwhile(server, path, pipe.reached, lambda: pipe.open("text"), patience)
     assert meanwhile.answer.json() == ANSWERS[path]
     return meanwhile.answered
 
 
 @pytest.mark.parametrize("path", ANSWERS)
 def test_no_other_request_is_answered(path: str, blocking: Server, pipe: Gate) -> None:
-    assert not answered_meanwhile(blocking, path, pipe)
+    assert not answered_meanwhile(blocking, path, pipe, LONG_ENOUGH)
 
 
 @pytest.mark.parametrize("path", SAFELY_FIXED)

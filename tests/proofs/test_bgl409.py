@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from harness import PATIENCE, ask_meanwhile, fixture_app, serve
+from harness import LONG_ENOUGH, PATIENCE, ask_meanwhile, fixture_app, serve
 
 pytestmark = pytest.mark.proof
 BLOCKING = fixture_app("BGL409", "the other requests wait")
@@ -45,15 +45,15 @@ def mail_server() -> Iterator[MailServer]:
             server.shutdown()
 
 
-def answered_meanwhile(source: str, path: str) -> bool:
+def answered_meanwhile(source: str, path: str, patience: float = PATIENCE) -> bool:
     """Whether another request is answered while the mail server keeps the first one waiting."""
     with mail_server() as mail, serve(source, PORT=str(mail.port)) as server:
-        meanwhile = ask_meanwhile(server, path, mail.connected.is_set, mail.may_greet.set)
+        meanwhile = ask_meanwhile(server, path, mail.connected.is_set, mail.may_greet.set, patience)
     assert meanwhile.answer.json() == ANSWERS[path]
     return meanwhile.answered
 
 
 @pytest.mark.parametrize("path", ANSWERS)
 def test_another_request_is_answered_while_the_server_is_silent_once_that_is_in_a_thread(path: str) -> None:
-    assert not answered_meanwhile(BLOCKING, path)
+    assert not answered_meanwhile(BLOCKING, path, LONG_ENOUGH)
     assert answered_meanwhile(IN_A_THREAD, path)
