@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
 from bglint.index.callers import last_name
 from bglint.index.facts import Module, Scope, dotted_text
+from bglint.index.symbols import Symbol
 from bglint.model import Applicability, Edit, Location, Span
 from bglint.rules.base import Candidate, Refused, Rewrite
 
@@ -149,7 +150,7 @@ def _is_read(ctx: RuleContext, node: ast.Name | ast.Attribute) -> bool:
 
 def unfit_for_a_thread(path: BlockingPath, project: Project) -> str | None:
     """Why the helpers on the way to a sink cannot run in another thread, as far as that is proven."""
-    for function in dict.fromkeys(step.function for step in path.steps):
+    for function in _with_own_members([step.function for step in path.steps], project):
         for call in function.calls:
             name = last_name(call.func)
             if name in _LOOP_ONLY:
@@ -159,13 +160,54 @@ def unfit_for_a_thread(path: BlockingPath, project: Project) -> str | None:
                 if variable is not None and variable.name == "contextvars.ContextVar":
                     return f"`{function.name}` sets a context variable, which a thread cannot hand back"
         for node in ast.walk(function.node):
-            if isinstance(node, ast.Name) and node.id not in function.names.bindings:
+            if not isinstance(node, (ast.Name, ast.Attribute)):
+                continue
+            name = dotted_text(node)
+            root, _, rest = name.partition(".")
+            is_own = rest and function.owner is not None and root == _receiver(function)
+            if name and (is_own or root not in function.names.bindings):
                 known = project.resolve(node, function)
-                if known is not None and known.instance and known.name in _THREAD_BOUND:
-                    return (
-                        f"`{function.name}` uses `{node.id}`, a {_THREAD_BOUND[known.name]} that belongs to its thread"
-                    )
+                kind = _thread_bound(known) if known is not None else None
+                if kind is not None:
+                    return f"`{function.name}` uses `{name}`, a {kind} that belongs to its thread"
     return None
+
+
+def _thread_bound(symbol: Symbol) -> str | None:
+    """What ``symbol`` is, or is an attribute of, that only the thread that made it may use."""
+    if symbol.instance and symbol.name in _THREAD_BOUND:
+        return _THREAD_BOUND[symbol.name]
+    return next(
+        (kind for made, kind in _THREAD_BOUND.items() if symbol.name.startswith(f"{made.removesuffix('()')}().")), None
+    )
+
+
+def _receiver(function: Scope) -> str | None:
+    """The name of the first parameter: the object itself, in a method."""
+    return next((parameter.arg for parameter in function.parameters), None)
+
+
+def _with_own_members(functions: Iterable[Scope], project: Project) -> list[Scope]:
+    """The functions, and the methods and properties of their own objects that they use, directly or through others."""
+    found: dict[Scope, None] = {}
+    pending = list(functions)
+    while pending:
+        function = pending.pop()
+        if function in found:
+            continue
+        found[function] = None
+        owner, receiver = function.owner, _receiver(function)
+        if owner is None or receiver is None:
+            continue
+        self_symbol = Symbol(owner.full_name, instance=True, scope=owner)
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == receiver:
+                member = project.resolver.class_member(self_symbol, node.attr)
+                used = member.function if member is not None else None
+                used = used or project.resolver.accessor(self_symbol, node.attr, isinstance(node.ctx, ast.Store))
+                if used is not None:
+                    pending.append(used)
+    return list(found)
 
 
 # -- text -----------------------------------------------------------------------------------------------------------
