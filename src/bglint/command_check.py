@@ -58,7 +58,9 @@ def _one_line(ctx: click.Context, parameter: click.Parameter, value: str | None)
     **one_of("auto", "always", "never"),
 )
 @option(_RUN, "--stdin-filename", metavar="PATH", help="Read the source from stdin, as the content of PATH.")
-@option(_RUN, "-j", "--jobs", type=click.IntRange(min=1), help="Processes (default: as many as are worth it).")
+@option(
+    _RUN, "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes (default: as many as are worth it)."
+)
 @option(_RUN, "-n", "--no-cache", is_flag=True, expose_value=False, help="For scripts: nothing is cached anyway.")
 @option(_RUN, "-e", "--exit-zero", is_flag=True, help="Exit 0 in spite of findings.")
 @option(_RUN, "--exit-non-zero-on-fix", is_flag=True, help="Exit 1 if anything was fixed.")
@@ -72,6 +74,7 @@ def check(paths: Sequence[str], **values: Any) -> int:
       bglint check --fix --unsafe-fixes src/mail.py
       bglint check --output-format github
       bglint check --add-noqa="until the move to arq" src
+      bglint check --write-baseline known.json; bglint check --baseline known.json
       cat mail.py | bglint check --stdin-filename src/mail.py -
 
     Exit code: 0 if nothing is left to report, 1 if something is, 2 for wrong options, a wrong configuration or an

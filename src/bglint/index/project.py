@@ -69,6 +69,7 @@ class Project:
         self._rivals: dict[str, bool] = {}
         self._root_of: dict[str, str] = {}
         self._linted: dict[str, Source | None] = {}
+        self._given_up: set[str] = set()
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -236,6 +237,10 @@ class Project:
         self._added[module.name] = module
         return module
 
+    def gave_up_on(self, path: Path) -> bool:
+        """Whether a file could not be read or parsed, so that nothing of it is known."""
+        return os.path.abspath(path) in self._given_up
+
     def has_parsed(self, path: Path, text: str) -> bool:
         """Whether a file of this text has been indexed."""
         known = self._by_path.get(os.path.abspath(path))
@@ -251,6 +256,7 @@ class Project:
             try:
                 return self.add(path, given.text if given is not None else self.read(path))
             except Exception:  # whatever is wrong with that file is reported where the file itself is linted
+                self._given_up.add(key)
                 return None
         return known  # type: ignore[return-value]
 
