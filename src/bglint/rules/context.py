@@ -117,6 +117,11 @@ class RuleContext:
         span = self.positions.get(node)
         return self._statements.get(span.start) if span is not None else None
 
+    def in_own_parentheses(self, call: cst.CSTNode, argument: ast.expr) -> bool:
+        """Whether an argument of a LibCST call stands in parentheses, in which a comma would make a tuple."""
+        given = (each.value for each in getattr(call, "args", ()))
+        return any(value.lpar for value in given if self.site(value) is argument)
+
     def scope(self, site: ast.AST) -> Scope:
         """The scope in which the index's node is evaluated."""
         return self.module.scope_of(site)

@@ -126,6 +126,8 @@ class BackgroundTaskNeverRuns(QueueingRule):
             return Refused("`func` is the name of an argument of add_task, too")
         if call.keywords and (given or names) and call.keywords[0].arg == "func":
             return Refused("the lambda is given as `func=`")
+        if self.ctx.in_own_parentheses(candidate.node, task):
+            return Refused("it stands in parentheses of its own")
         parts = [inner.func] if names else [inner.func, *given]
         text = ", ".join(self.ctx.text(part) for part in parts)  # type: ignore[arg-type]
         if self.ctx.text(task).count("#") != text.count("#"):

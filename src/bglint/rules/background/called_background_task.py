@@ -126,6 +126,8 @@ class CalledBackgroundTask(QueueingRule):
         called = project.resolve(inner.func, candidate.scope)
         if called is None or called.class_ is not None or called.name in _STARTERS or _is_generator(called):
             return Refused("it is not a function that could be queued")
+        if self.ctx.in_own_parentheses(candidate.node, task):
+            return Refused("it stands in parentheses of its own")
         whole = self._span_of(call, task)
         text = self._taken_apart(inner, whole.start.column)
         if text is None or _has_comment(self.ctx.text(whole), text):

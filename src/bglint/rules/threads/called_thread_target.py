@@ -127,6 +127,8 @@ class CalledThreadTarget(Rule):
             return Refused("the callable is given by its keyword")
         if inner.keywords and runner is not None and runner.name in _WITHOUT_KEYWORDS:
             return Refused("keyword arguments are not passed on")
+        if self.ctx.in_own_parentheses(candidate.node, inner):
+            return Refused("it stands in parentheses of its own")
         text = self._taken_apart(inner, with_args)
         if self.ctx.text(inner).count("#") != text.count("#"):
             return Refused("a comment in the call would be lost")
