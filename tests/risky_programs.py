@@ -155,11 +155,14 @@ def wrap_expression(text: str, row: int, form: str, level: int) -> str | None:
 # The same program, written in another way; None means that it has no such form.
 
 
-def with_comments(text: str) -> str:
+def with_comments(text: str) -> str | None:
     """A comment at the end of every line that can have one."""
-    for row in range(1, text.count("\n") + 1):
-        text = variants.with_comment(text, row, "why: näher 名") or text
-    return text
+    ends = (token.start for token in _tokens(text) if token.type in (tokenize.NEWLINE, tokenize.NL))
+    lines = text.split("\n")
+    for row, column in ends:
+        lines[row - 1] = lines[row - 1][:column] + "  # why: näher 名" + lines[row - 1][column:]
+    result = "\n".join(lines)
+    return result if variants.same_program(text, result) else None
 
 
 def with_comment_lines(text: str) -> str | None:
@@ -172,21 +175,22 @@ def with_comment_lines(text: str) -> str | None:
     return result if variants.same_program(text, result) else None
 
 
-def with_semicolons(text: str) -> str:
-    """A statement in front of every simple statement, on the same line."""
-    for row in range(1, text.count("\n") + 1):
-        text = variants.with_statement_before(text, row) or text
-    return text
+def with_semicolons(text: str) -> str | None:
+    """A statement in front of every simple statement that starts its line, on the same line."""
+    lines = text.split("\n")
+    for node in ast.walk(variants.parse(text) or ast.Module([], [])):
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            line = lines[node.lineno - 1]
+            if len(line) - len(line.lstrip()) == node.col_offset:
+                lines[node.lineno - 1] = line[: node.col_offset] + variants.NON_ASCII_STATEMENT + line.lstrip()
+    result = "\n".join(lines)
+    return result if variants.parse(result) else None
 
 
 def on_many_lines(text: str) -> str | None:
     """A new line, not indented, after every opening parenthesis and every comma inside."""
     depth, breaks = 0, []
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return None
-    for token in tokens:
+    for token in _tokens(text):
         if token.type == tokenize.OP:
             depth += (token.string in "([{") - (token.string in ")]}")
             if depth and token.string in "([{,":
@@ -196,6 +200,10 @@ def on_many_lines(text: str) -> str | None:
         lines[row - 1] = lines[row - 1][:column] + "\n" + lines[row - 1][column:].lstrip(" ")
     result = "\n".join(lines)
     return result if variants.same_program(text, result) else None
+
+
+def _tokens(text: str) -> list[tokenize.TokenInfo]:
+    return list(tokenize.generate_tokens(io.StringIO(text).readline))
 
 
 FLAVOURS = {
