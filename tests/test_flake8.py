@@ -22,16 +22,16 @@ SLEEPS = "import time\n\n\nasync def nap():\n    time.sleep(1)\n"
 
 
 def module(folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": SOURCE},
-        input=stdin,
+        input=None if stdin is None else stdin.encode(),
         capture_output=True,
-        encoding="utf-8",
         check=False,
         timeout=120,
     )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def flake8(folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -64,19 +64,28 @@ def test_the_same_findings_as_the_command_line(tmp_path: Path, here: Here, jobs:
     here("app/routes.py", "from app.helpers import wait\n\n\nasync def get():\n    wait()\n")
     here("plain.py", SLEEPS)
     here("crlf.py", SLEEPS.replace("\n", "\r\n").encode())
+    here("cr.py", SLEEPS.replace("\n", "\r").encode())
+    here("mixed.py", SLEEPS.replace("\n", "\r\n", 2).encode())
     here("bom.py", b"\xef\xbb\xbf" + b"async def f(): time.sleep(1)\nimport time\n")
     here("latin.py", ("# coding: latin-1\n" + SLEEPS.replace("    time", "    'é'; time")).encode("latin-1"))
     here("wide.py", SLEEPS.replace("    time", "    '😀é'; time"))
     here("clean.py", "x = 1\n")
     found = lines(flake8(tmp_path, "--jobs", jobs, "."))
     assert sorted(found) == sorted(command_line(tmp_path, "."))
-    assert {path for path, *_ in found} >= {"plain.py", "crlf.py", "bom.py", "latin.py", "wide.py"}
+    assert {path for path, *_ in found} >= {"plain.py", "crlf.py", "cr.py", "mixed.py", "bom.py", "latin.py", "wide.py"}
 
 
 def test_the_standard_input_has_its_display_name(tmp_path: Path, here: Here) -> None:
     here("src/bglint.toml", 'ignore = ["BGL4"]\n')
     assert lines(flake8(tmp_path, "--stdin-display-name", "lib/a.py", "-", stdin=SLEEPS))[0][:3] == ("lib/a.py", 5, 5)
     assert lines(flake8(tmp_path, "--stdin-display-name", "src/a.py", "-", stdin=SLEEPS)) == []
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_the_standard_input_may_have_any_line_ends(tmp_path: Path, newline: str) -> None:
+    # A call of several lines shows its rows to LibCST; flake8 hands over the line ends of its input as they are.
+    text = "import asyncio\n\n\nasync def f(a, b):\n    await asyncio.gather(\n        a(),\n        b(),\n    )\n"
+    assert [found[1:3] for found in lines(flake8(tmp_path, "-", stdin=text.replace("\n", newline)))] == [(5, 11)]
 
 
 def test_a_file_that_cannot_be_parsed_is_reported_once(tmp_path: Path, here: Here) -> None:

@@ -56,12 +56,13 @@ class Plugin:
 
     def run(self) -> Iterator[tuple[int, int, str, type[Any]]]:
         """Yield row (from 1), column (from 0), code with message, and this class, for every finding."""
-        from bglint.source import Source
+        from bglint.source import Source, dominant_newline
 
         session = _session_of(self._options)
         text = "".join(self._lines)
         data = text.encode("utf-8", "surrogatepass")
-        for finding in session.lint_decoded(Source(session.cwd / self._filename, data, text, "utf-8", False, "\n")):
+        source = Source(session.cwd / self._filename, data, text, "utf-8", False, dominant_newline(text))
+        for finding in session.lint_decoded(source):
             start = finding.span.start
             yield start.row, start.column - 1, f"{finding.code} {finding.message}", type(self)
 
