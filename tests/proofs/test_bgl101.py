@@ -1,11 +1,13 @@
 """A failing background task skips the tasks behind it; a guarded one does not."""
 
 import pytest
-from harness import fixed, fixture_app, serve
+from fastapi.testclient import TestClient
+from harness import fixed, fixture_app, load, serve
 
 pytestmark = pytest.mark.proof
 SKIPPED = fixture_app("BGL101", "the next task is skipped")
 KINDS = fixture_app("BGL101", "every kind of callable")
+HANDLERS = fixture_app("BGL101", "exception handlers come too late")
 
 
 def test_the_next_task_is_skipped_although_the_client_has_its_200() -> None:
@@ -51,3 +53,21 @@ def test_fixed_every_callable_runs_where_it_ran_before_and_its_failure_has_its_n
         names = ["charge", "notify", "charge", "notify", "send", "remind", "Archive"]
         assert len(failures) == len(names)
         assert all(name in failure for name, failure in zip(names, failures, strict=True)), failures
+
+
+def test_exception_handlers_are_not_called_or_called_for_nothing() -> None:
+    with serve(HANDLERS) as server:
+        reservation = server.complete("POST", "/reservations/cup")
+        assert (reservation.response.status_code, reservation.response.json()) == (200, {"reserved": "cup"})
+        assert "handled SoldOut" not in reservation.notes
+        server.wait_for_log("RuntimeError: Caught handled exception, but response already started")
+        order = server.complete("POST", "/orders/cup")
+        assert (order.response.status_code, order.response.json()) == (200, {"ordered": "cup"})
+        assert order.notes == ["handled KeyError"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_test_client_raises_the_error_of_a_task_until_fixed() -> None:
+    with pytest.raises(KeyError):
+        TestClient(load(SKIPPED).app).post("/orders/cup")
+    assert TestClient(load(fixed("BGL101", SKIPPED)).app).post("/orders/cup").status_code == 200
