@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import fixture_app, messages, serve
+from harness import fixed, fixture_app, messages, serve
 
 pytestmark = pytest.mark.proof
 LOST = fixture_app("BGL110", "the confirmed order does not exist")
@@ -34,6 +34,10 @@ def test_the_order_that_the_client_saw_confirmed_does_not_exist(tmp_path: Path) 
 @pytest.mark.parametrize("cure", CURES)
 def test_the_order_exists_although_the_receipt_fails(cure: str, tmp_path: Path) -> None:
     assert order(fixture_app("BGL110", cure), tmp_path) == (CURES[cure], ["bob"])
+
+
+def test_the_guard_that_bgl101_writes_keeps_the_order_too(tmp_path: Path) -> None:
+    assert order(fixed("BGL101", LOST), tmp_path) == (["committed"], ["bob"])
 
 
 def test_a_task_with_a_session_of_its_own_sees_none_of_the_new_rows(tmp_path: Path) -> None:
