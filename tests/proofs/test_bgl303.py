@@ -1,5 +1,6 @@
 """A server that waits in ``join()`` does not stop when it is told to; one that joins with a timeout does."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def test_sigterm_does_not_end_the_server_until_join_has_a_timeout() -> None:
     with serve(REPORT) as server:
         terminate_while_printing(server, answers.append)
         assert server.survives(2 * stopping)
+        server.process.send_signal(signal.SIGINT)
+        assert server.survives(stopping)
         assert len(answers) == 1
         server.process.kill()
         assert not server.survives(15)
