@@ -1,12 +1,14 @@
 """While a coroutine sleeps in ``time.sleep``, every other request waits; in ``asyncio.sleep`` none does."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
-from harness import Beside, Server, fixed, fixture_app, request_beside, serve
+from harness import Beside, Server, fixed, fixture_app, load, request_beside, serve
 
 pytestmark = pytest.mark.proof
 SLEEPY = fixture_app("BGL402", "the other requests wait")
+PAYMENTS = fixture_app("BGL402", "a new gap between reading and writing")
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,8 @@ def test_another_request_waits_until_the_sleep_is_awaited(
     assert before.other_seconds >= 0.5 * seconds
     assert before.other_seconds >= 3 * after.other_seconds
     assert after.slow_seconds >= seconds
+
+
+def test_the_unsafe_fix_can_lose_an_update() -> None:
+    assert asyncio.run(load(PAYMENTS).main()) == 11
+    assert asyncio.run(load(fixed("BGL402", PAYMENTS)).main()) == 10
