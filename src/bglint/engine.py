@@ -67,9 +67,10 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
     ctx = RuleContext(source, project, settings, display_path)
     looks = Looks.of([rule(ctx) for rule in matter(source, enabled_rules(settings), project)], source, project)
     try:
-        # What the index could not read may well matter: parsing says what is wrong with it.
-        if not looks and not project.gave_up_on(source.path):
-            if not project.has_parsed(source.path, source.text):
+        if not looks:
+            if project.gave_up_on(source.path):  # it may well matter: parsing says what is wrong with it
+                project.add(source.path, source.text)
+            elif not project.has_parsed(source.path, source.text):
                 check_syntax(source.text)
             return []
         module = project.add(source.path, source.text)
