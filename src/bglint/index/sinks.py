@@ -65,7 +65,7 @@ def sinks() -> dict[str, str]:
             found.update({f"{owner}.{method}": kind for owner in methods["of"] for method in methods["are"]})
     # Running a thread pool is no blocking by itself; taking all results, or leaving its ``with``, is.
     for section in ("lazy", "leaving"):
-        found.update(dict.fromkeys(data.load("blocking.toml")[section]["calls"], "wait"))
+        found = dict.fromkeys(data.load("blocking.toml")[section]["calls"], "wait") | found
     return found
 
 

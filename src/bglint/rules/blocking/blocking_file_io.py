@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index.blocking import BlockingPath
+from bglint.index.sinks import is_lazy
 from bglint.model import Applicability, Level
 from bglint.rules.base import Candidate, Refused, Rewrite
 from bglint.rules.blocking._offload import NO_CALL, move_helper, to_thread
@@ -88,6 +89,8 @@ class BlockingFileIo(BlockingRule):
             return move_helper(self.ctx, path, candidate)
         if path.sink.name.rpartition(".")[2] in _OPENERS:
             return Refused("what it opens would still be used on the event loop")
+        if is_lazy(path.sink.name):
+            return Refused("its items would still be taken on the event loop")
         return to_thread(self.ctx, candidate, Applicability.UNSAFE)
 
 
