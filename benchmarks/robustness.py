@@ -3,28 +3,36 @@
     python benchmarks/robustness.py                    the three packages of the benchmark
     python benchmarks/robustness.py --packages all     every pinned package
 
+    python benchmarks/robustness.py --folders DIR...   sources that lie there already
+
 One process and two report the same; ``--fix --unsafe-fixes`` leaves files that compile, with their newlines
-and byte order mark, and touches nothing else; no fix that was offered is left over; a second run changes
-nothing. Exit code 1 if any of that does not hold or bglint crashes.
+and byte order mark, and changes nothing but reported statements, imports and helpers; no fix that was offered is
+left over; a second run changes nothing. Exit code 1 if any of that does not hold or bglint crashes.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import re
 import sys
+import tokenize
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packages import BENCHMARK, DownloadError, choose, fetch, scratch_copy
+from packages import BENCHMARK, SOURCE_SUFFIXES, DownloadError, choose, fetch, scratch_copy
+from places import stray_rows
 from rich.console import Console
 from rich.table import Table
 from runs import crash_of, execute
 from tools import BGLINT, import_path
+
+from bglint.rules import all_rules
 
 Finding = Mapping[str, Any]
 Files = Mapping[str, bytes]
@@ -38,9 +46,11 @@ class BglintError(Exception):
 
 @dataclass(slots=True)
 class Report:
-    """What one package showed: findings by code before and after, refused fixes, and what did not hold."""
+    """What one package showed: findings by code before and after, offered and refused fixes, and what did not hold."""
 
+    files: int = 0
     found: Counter[str] = field(default_factory=Counter)
+    offered: Counter[tuple[str, str]] = field(default_factory=Counter)
     remaining: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     changed_files: int = 0
@@ -64,7 +74,9 @@ def _examine_copy(folder: Path, select: str, report: Report) -> None:
     together = lint(folder, select, "--jobs", "2")
     report.violations += first_difference("--jobs 1", alone, "--jobs 2", together)
     report.violations += file_violations(before, read_files(folder), may_change=False)
+    report.files = sum(1 for name in before if name.endswith(SOURCE_SUFFIXES))
     report.found.update(by_code(alone))
+    report.offered.update((each["code"], each["fix"]["applicability"]) for each in alone if each["fix"])
     report.refused.update((each["code"], each["fix_refused"]) for each in alone if each.get("fix_refused"))
 
     remaining = lint(folder, select, "--fix", "--unsafe-fixes")
@@ -72,11 +84,12 @@ def _examine_copy(folder: Path, select: str, report: Report) -> None:
     report.remaining.update(by_code(remaining))
     report.changed_files = sum(1 for name in once if once[name] != before.get(name))
     report.violations += file_violations(before, once, may_change=True)
+    report.violations += stray_changes(before, once, alone)
     report.violations += [f"fix offered but not applied: {place(each)}" for each in remaining if each["fix"]]
     report.violations += [
         f"{code}: {count - report.found[code]} more after fixing"
         for code, count in report.remaining.items()
-        if count > report.found[code]
+        if count > report.found[code] and code not in revealed(report)
     ]
 
     again = lint(folder, select, "--fix", "--unsafe-fixes")
@@ -85,10 +98,10 @@ def _examine_copy(folder: Path, select: str, report: Report) -> None:
     report.violations += [f"{name}: changed again by a second --fix" for name in once if once[name] != twice.get(name)]
 
 
-def lint(folder: Path, select: str, *options: str) -> list[Finding]:
-    """Run bglint in ``folder`` and return its findings as JSON gives them. Raises BglintError."""
+def lint(folder: Path, select: str, *options: str, path: str = ".") -> list[Finding]:
+    """Run bglint in ``folder`` on ``path`` and return its findings as JSON gives them. Raises BglintError."""
     common = ("--isolated", "--no-cache", "--select", select, "--output-format", "json", "--exit-zero")
-    done = execute([*BGLINT, "check", *common, *options, "."], folder, import_path())
+    done = execute([*BGLINT, "check", *common, *options, path], folder, import_path())
     crash = crash_of(done, (0,))
     if crash:
         raise BglintError(f"bglint {' '.join(options)}: {crash}")
@@ -137,6 +150,31 @@ def file_violations(before: Files, after: Files, *, may_change: bool) -> list[st
     return violations
 
 
+def stray_changes(before: Files, after: Files, findings: Sequence[Finding]) -> list[str]:
+    """Return where files that still compile were changed though neither a finding, an import nor a helper is there."""
+    by_file: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_file[finding["filename"]].append(finding)
+    return [
+        f"{name}:{row}: changed without a reason"
+        for name, content in before.items()
+        if content != after.get(name, content) and not compile_error(content) and not compile_error(after[name])
+        for row in stray_rows(text_of(content), text_of(after[name]), by_file[name])
+    ]
+
+
+def text_of(source: bytes) -> str:
+    """Return the source as text, its encoding found as Python finds it."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    return "\n".join(re.split("\r\n|\r|\n", source.decode(encoding)))
+
+
+def revealed(report: Report) -> frozenset[str]:
+    """Return the codes whose findings the fixes that were offered may bring to light: a task that runs can fail."""
+    offered = {code for code, _ in report.offered}
+    return frozenset().union(*(rule.reveals for rule in all_rules() if rule.code in offered))
+
+
 def change_problem(before: bytes, after: bytes) -> str | None:
     """Return what is wrong with rewriting the source ``before`` to ``after``, None if nothing is."""
     if compile_error(before):
@@ -169,25 +207,24 @@ def newlines(source: bytes) -> set[bytes]:
 
 def show(reports: Mapping[str, Report], console: Console) -> None:
     """Print the packages, then the codes, then why fixes were refused, then what did not hold."""
-    packages = Table("package", "findings", "left after --fix", "changed files", "violations")
+    packages = Table("package", "files", "findings", "left after --fix", "changed files", "violations")
     for name, report in reports.items():
-        numbers = (
-            report.found.total(),
-            report.remaining.total(),
-            report.changed_files,
-            len(report.violations),
-        )
+        left, found = report.remaining.total(), report.found.total()
+        numbers = (report.files, found, left, report.changed_files, len(report.violations))
         packages.add_row(name, *map(str, numbers))
     console.print(packages)
 
     found = sum((report.found for report in reports.values()), Counter[str]())
+    offered = sum((report.offered for report in reports.values()), Counter[tuple[str, str]]())
+    refused = sum((report.refused for report in reports.values()), Counter[tuple[str, str]]())
     remaining = sum((report.remaining for report in reports.values()), Counter[str]())
-    codes = Table("code", "found", "fixed", "left")
+    codes = Table("code", "found", "offered safe", "offered unsafe", "refused", "gone after fixing", "left")
     for code in sorted(found | remaining):
-        codes.add_row(code, str(found[code]), str(max(0, found[code] - remaining[code])), str(remaining[code]))
+        refusals = sum(count for (refused_code, _), count in refused.items() if refused_code == code)
+        kinds = (offered[code, "safe"], offered[code, "unsafe"], refusals)
+        codes.add_row(code, *map(str, (found[code], *kinds, max(0, found[code] - remaining[code]), remaining[code])))
     console.print(codes)
 
-    refused = sum((report.refused for report in reports.values()), Counter[tuple[str, str]]())
     for (code, reason), count in refused.most_common():
         console.print(f"{count:5} {code} not fixed: {reason}", markup=False, highlight=False)
     for name, report in reports.items():
@@ -199,10 +236,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Examine the packages named on the command line; 1 if anything did not hold."""
     parser = argparse.ArgumentParser(description="Lint and fix real packages; check what must hold.")
     parser.add_argument("--packages", nargs="+", metavar="NAME", help="names, or all; default: the benchmark's")
+    parser.add_argument("--folders", nargs="+", metavar="DIR", type=Path, help="folders of sources instead of packages")
     parser.add_argument("--select", default="BGL", help="rules to use (default: all, opt-in ones too)")
     options = parser.parse_args(arguments)
     try:
-        packages = choose(options.packages) if options.packages else BENCHMARK
+        packages = choose(options.packages) if options.packages else () if options.folders else BENCHMARK
     except ValueError as error:
         parser.error(str(error))
     console = Console()
@@ -213,6 +251,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reports[package.requirement] = examine(fetch(package), options.select)
         except DownloadError as error:
             reports[package.requirement] = Report(violations=[str(error)])
+    for folder in options.folders or ():
+        console.print(str(folder), style="dim", highlight=False)
+        reports[str(folder)] = examine(folder, options.select)
     show(reports, console)
     return 1 if any(report.violations for report in reports.values()) else 0
 

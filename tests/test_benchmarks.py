@@ -21,6 +21,9 @@ sys.path.insert(0, str(BENCHMARKS))
 import compare  # noqa: E402
 import findings  # noqa: E402
 import packages  # noqa: E402
+import places  # noqa: E402
+import projects  # noqa: E402
+import realfix  # noqa: E402
 import robustness  # noqa: E402
 import runs  # noqa: E402
 import startup  # noqa: E402
@@ -282,7 +285,7 @@ class TestRobustness:
             (FOUND + "if '--fix' in options: source.open('a').write('x\\n')", "changed again by a second"),
             (FOUND + "if '--fix' in options: found *= 2", "BGL203: 1 more after fixing"),
             (
-                FOUND + "found[0]['fix'] = {}; found[0]['fix']['edits'] = []",
+                FOUND + "found[0]['fix'] = {'applicability': 'safe', 'edits': []}",
                 "offered but not applied: a.py:1:1",
             ),
         ],
@@ -303,3 +306,69 @@ class TestRobustness:
     @given(st.lists(st.sampled_from([b"\n", b"\r\n"]), min_size=1, max_size=5))
     def test_newlines_are_the_ones_used(self, ends: list[bytes]) -> None:
         assert robustness.newlines(b"".join(b"x" + end for end in ends)) == set(ends)
+
+
+class TestPlaces:
+    BEFORE = "import os\n\n\ndef f():\n    g()\n    if x:\n        bad(\n            1)\n    h()\n"
+
+    def stray(self, *replaced: tuple[str, str]) -> list[int]:
+        after = self.BEFORE
+        for old, new in replaced:
+            after = after.replace(old, new)
+        return places.stray_rows(self.BEFORE, after, [finding("a.py", 8)])
+
+    def test_a_reported_statement_imports_and_helpers_may_change(self) -> None:
+        helper = "import os\nimport sys\n\n\ndef _help():\n    pass\n"
+        assert self.stray(("bad(\n            1)", "good()\n        better()"), ("import os\n", helper)) == []
+
+    @pytest.mark.parametrize(
+        ("old", "new", "row"), [("    g()", "    k()", 5), ("    h()", "    k()", 9), ("os\n", "os\nos.x()\n", 2)]
+    )
+    def test_other_rows_may_not(self, old: str, new: str, row: int) -> None:
+        assert self.stray((old, new))[0] == row
+
+    def test_what_is_taken_away_is_seen(self) -> None:
+        assert self.stray(("    h()\n", "")) == [9]
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="tests.a" name="one"/>
+<testcase classname="tests.a" name="two"><failure message="assert 1 == 2&#10;more">...</failure></testcase>
+<testcase classname="tests.a" name="two"/>
+<testcase classname="tests.a" name="three"><skipped message="no network"/></testcase>
+</testsuite></testsuites>"""
+
+
+class TestRealfix:
+    def test_each_project_is_listed_once_and_locked(self) -> None:
+        names = [canonicalize_name(project.name) for project in projects.PROJECTS]
+        assert len(set(names)) == len(names)
+        for project in projects.PROJECTS:
+            assert project.requirement in project.lock
+            assert all("==" in line for line in project.lock)
+
+    def test_outcomes_are_read_one_by_one(self) -> None:
+        outcomes = realfix.read_outcomes(JUNIT)
+        assert {test: end.word for test, end in outcomes.items()} == {
+            "tests.a::one": "passed",
+            "tests.a::two": "failure",
+            "tests.a::two'": "passed",
+            "tests.a::three": "skipped",
+        }
+        assert outcomes["tests.a::two"].message == "assert 1 == 2"
+
+    def test_only_what_always_ends_in_another_way_is_a_change(self) -> None:
+        def run(**words: str) -> dict[str, realfix.Outcome]:
+            return {test: realfix.Outcome(word) for test, word in words.items()}
+
+        before = [run(a="passed", b="passed", c="passed", gone="passed"), run(a="passed", b="failure", c="passed")]
+        after = [run(a="passed", b="failure", c="failure"), run(a="passed", b="failure", c="error", new="passed")]
+        changes, unsteady = realfix.compare(before, after)
+        assert [(each.test, each.before.word, each.after.word) for each in changes] == [("c", "passed", "failure")]
+        assert unsteady == 3
+
+    def test_changed_rows_are_those_of_the_new_text(self, tmp_path: Path) -> None:
+        for folder, text in (("old", "a\nb\nc\n"), ("new", "a\nx\ny\nc\n")):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "m.py").write_text(text)
+        assert realfix.rows_changed(tmp_path / "old", tmp_path / "new") == {"m.py": {2, 3}}
