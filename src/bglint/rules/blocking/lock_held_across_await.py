@@ -41,7 +41,7 @@ class LockHeldAcrossAwait(Rule):
     release it: **the whole server stands still**, for ever. It needs two requests at the same time, so no test shows
     it. (An `RLock` does not block: all tasks of a loop are one thread to it, so both are in at once.)
 
-    A plain `with` on an asyncio lock is a `TypeError`.
+    A plain `with` on an asyncio lock fails each time, with a `TypeError` (before Python 3.11, an `AttributeError`).
 
     ## Example
     ```python
@@ -117,7 +117,7 @@ class LockHeldAcrossAwait(Rule):
             return None
         shown = f"`{dotted_text(held) or lock.name}`"
         if lock.name in _ASYNC_LOCKS:
-            return f"{shown} is an asyncio lock, and a plain `with` on it raises a TypeError; use `async with`"
+            return f"{shown} is an asyncio lock, and a plain `with` on it always fails; use `async with`"
         if scope.is_async and any(isinstance(node, _AWAITS) for node in _own_nodes(statement.body)):
             return _message(shown, lock)
         return None
