@@ -1,7 +1,6 @@
 """A failing background task skips the tasks behind it; a guarded one does not."""
 
 import pytest
-from fastapi.testclient import TestClient
 from harness import fixed, fixture_app, load, serve
 
 pytestmark = pytest.mark.proof
@@ -68,6 +67,8 @@ def test_exception_handlers_are_not_called_or_called_for_nothing() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_test_client_raises_the_error_of_a_task_until_fixed() -> None:
+    from fastapi.testclient import TestClient
+
     with pytest.raises(KeyError):
         TestClient(load(SKIPPED).app).post("/orders/cup")
     assert TestClient(load(fixed("BGL101", SKIPPED)).app).post("/orders/cup").status_code == 200
