@@ -298,8 +298,8 @@ class Exposure:
             return ran is None or not self.callables.lets_nothing_out(ran)
         if symbol.name == "asyncio.gather" and _keeps_exceptions(node):
             return False
-        if symbol.name == "builtins.getattr":
-            return len(node.args) < 3
+        if (enough := _WITH_DEFAULT.get(symbol.name)) is not None:
+            return len(node.args) < enough
         # To make a session factory is one thing, to call it another: "()" stands for the latter.
         return not data.matches(f"{symbol.name}()" if symbol.instance else symbol.name, _harmless())
 
@@ -320,6 +320,10 @@ class Exposure:
         return method.function is None or not self.callables.lets_nothing_out(method)
 
 
+# Calls that cannot fail when they are given a default: how many arguments these are.
+_WITH_DEFAULT = {"builtins.dict.pop": 2, "builtins.getattr": 3}
+
+
 def is_logger_call(node: ast.Call) -> bool:
     """Whether a call reads as ``logger.info(...)``: logging does not raise, whichever library the logger is of."""
     func = node.func
@@ -338,6 +342,8 @@ def _is_harmless_method(node: ast.Call) -> bool:
         # ``payload.get("id")`` reads a dictionary, ``client.get("/items")`` asks a server.
         key = node.args[0] if node.args else None
         return isinstance(key, ast.Constant) and isinstance(key.value, str) and "/" not in key.value
+    if func.attr == "pop":
+        return len(node.args) == 2  # a dictionary's, with a default
     return func.attr in data.load("harmless.toml")["methods"]
 
 
