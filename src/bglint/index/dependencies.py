@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name
@@ -42,9 +43,10 @@ class Lease:
     way: tuple[Scope, ...] = ()
 
 
-def leases(function: Scope, project: Project) -> list[Lease]:
+@lru_cache(maxsize=8)
+def leases(function: Scope, project: Project) -> tuple[Lease, ...]:
     """Everything that is lent to a function, by its own dependencies and by theirs."""
-    return list(_leases(function, project, frozenset({function})))
+    return tuple(_leases(function, project, frozenset({function})))
 
 
 def _leases(function: Scope, project: Project, seen: frozenset[Scope]) -> Iterator[Lease]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ _START_METHOD = re.compile(rb"""set_start_method\(\s*(?:method\s*=\s*)?["'](spaw
 _RETURNING = rb"\bdef[ \t]+(\w+)[ \t]*\([^()]*\)[ \t]*->[ \t]*[\"']?[\w.]*\b%s\b"
 _SUBCLASS = rb"\bclass[ \t]+(\w+)[ \t]*\([^()]*%s"
 _LONGEST_LINE_OF_CLASSES = 3
+_STARTING = re.compile(
+    rb"\b(?:add_task|create_task|ensure_future|run_coroutine_threadsafe|run_in_executor|submit|Thread|Timer)[ \t]*\("
+)
+_YIELD = re.compile(rb"\byield\b")
+_DEPENDENCY = re.compile(rb"\b(?:Depends|Security)\(\s*(?:\w+\.)*(\w+)")
+_DEFINITION = re.compile(rb"\bdef[ \t]+(\w+)[ \t]*\(")
 _EXCEPTHOOK = re.compile(rb"\bthreading\.excepthook\s*=[^=]")
 
 
@@ -55,6 +62,32 @@ class Traits:
                 break
         return (found | self._matching(_RETURNING % b"HTTPException", b"HTTPException")) - known
 
+    @cached_property
+    def starting(self) -> frozenset[bytes]:
+        """The names of the functions that start tasks, threads or jobs, or queue them, and of those in the same file
+        that call one of these.
+        """
+        callers = self.project.callers
+        found: set[bytes] = set()
+        for path in callers.files_with(
+            b"add_task", b"_task(", b"ensure_future", b"run_", b"submit", b"Thread", b"Timer"
+        ):
+            data = callers.data(path)
+            own = _around(data, _STARTING)
+            found |= own
+            if own:
+                found |= _around(data, re.compile(rb"(?<!def )\b(?:%s)\(" % b"|".join(sorted(own))))
+        return frozenset(found)
+
+    @cached_property
+    def has_yielding_dependencies(self) -> bool:
+        """Whether something that stands in a ``Depends`` is named like a function that yields."""
+        callers = self.project.callers
+        depending = callers.files_with(b"Depends(", b"Security(")
+        given = {name for path in depending for name in _DEPENDENCY.findall(callers.data(path))}
+        yielding = {name for path in callers.files_with(b"yield") for name in _around(callers.data(path), _YIELD)}
+        return bool(given) and not yielding.isdisjoint(given | {b"__call__"})
+
     def _matching(self, pattern: bytes, *words: bytes) -> frozenset[str]:
         """What a pattern finds in the files that hold any of the words."""
         callers, regex = self.project.callers, re.compile(pattern)
@@ -69,3 +102,12 @@ class Traits:
     def _holds(self, pattern: re.Pattern[bytes]) -> bool:
         callers = self.project.callers
         return any(pattern.search(callers.data(path)) is not None for path in callers.files)
+
+
+def _around(data: bytes, pattern: re.Pattern[bytes]) -> set[bytes]:
+    """The names of the nearest functions above what a pattern finds."""
+    places = [match.start() for match in pattern.finditer(data)]
+    definitions = list(_DEFINITION.finditer(data)) if places else []
+    starts = [match.start() for match in definitions]
+    above = (bisect_right(starts, place) - 1 for place in places)
+    return {definitions[position][1] for position in above if position >= 0}

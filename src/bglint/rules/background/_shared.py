@@ -15,6 +15,8 @@ from bglint.index.plain_results import is_plainly_decorated as is_plainly_decora
 from bglint.rules.base import Rule
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import libcst as cst
 
     from bglint.config import Settings
@@ -129,3 +131,9 @@ def given_to_parameters(project: Project, call: ast.Call, function: Scope) -> It
         given = where.argument(call, position - bound if position >= bound else None, parameter.arg)
         if given is not None:
             yield parameter.arg, given
+
+
+def helpers_called(project: Project, path: Path) -> frozenset[str]:
+    """The names of the functions that a file calls and that may start or queue work for it."""
+    called = project.callers.called(path) & project.traits.starting
+    return frozenset(name.decode("utf-8", "replace") for name in called)

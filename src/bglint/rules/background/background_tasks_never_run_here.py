@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +19,7 @@ from bglint.rules.background._shared import (
     dependency_calls,
     ends_dependencies_early,
     given_to_parameters,
+    helpers_called,
     queues,
 )
 from bglint.rules.base import Candidate
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bglint.source import Source
 
 _WEBSOCKET = frozenset({"websocket", "websocket_route"})
-_PARAMETER = re.compile(r"(\w+)[ \t]*:[^,()=\n]*BackgroundTasks")
 _Way: TypeAlias = "list[tuple[ast.Call, Scope]]"
 _DEPTH = 3
 
@@ -86,12 +85,8 @@ class BackgroundTasksNeverRunHere(QueueingRule):
     level = Level.ERROR
 
     def words(self, source: Source) -> frozenset[str]:
-        """What queues a task, and the functions that this file hands its background tasks to."""
-        text = source.text
-        names = "|".join(sorted(set(_PARAMETER.findall(text))))
-        if not names or not ("yield" in text or "websocket" in text):
-            return super().words(source)
-        return super().words(source).union(re.findall(rf"(\w+)\([^()]*\b(?:{names})\b", text))
+        """What queues a task, and helpers that may."""
+        return super().words(source) | helpers_called(self.ctx.project, source.path)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call queues a task that nothing will run."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from bglint.index.request_path import is_registrar, is_route
 from bglint.model import Finding, Frame, Level
 from bglint.rules.background._handing_over import STARTING, given_names, is_awaited_later, starts_work
 from bglint.rules.background._request_body import body_reader
-from bglint.rules.background._shared import QueueingRule, ends_dependencies_early, given_to_parameters
+from bglint.rules.background._shared import QueueingRule, ends_dependencies_early, given_to_parameters, helpers_called
 from bglint.rules.base import Candidate
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 _UPLOADS = frozenset({"fastapi.UploadFile", "fastapi.datastructures.UploadFile", "starlette.datastructures.UploadFile"})
 _REQUESTS = frozenset({"fastapi.Request", "fastapi.requests.Request", "starlette.requests.Request"})
 _ROUTERS = frozenset({"Route", "add_api_route", "add_route"})
-# Parameters that may hold what the request lends, by the way they are written.
-_LENT = re.compile(r"(\w+)[ \t]*:[^,()=\n]*(?:UploadFile|Annotated|Dep\b)|(\w+)[ \t]*:[^,()=\n]*=[ \t]*[\w.]*Depends\(")
 _DEPTH = 2
 
 
@@ -105,14 +102,12 @@ class EscapingRequestResource(QueueingRule):
     def reaches(cls, path: Path, project: Project) -> bool:
         """Whether a file may have endpoints that hand such values to helpers."""
         data = project.callers.data(path)
-        return b"UploadFile" in data or b"Depends" in data
+        lends = b"UploadFile" in data or (b"Depends" in data and project.traits.has_yielding_dependencies)
+        return lends and bool(helpers_called(project, path))
 
     def words(self, source: Source) -> frozenset[str]:
-        """What starts work, what this file calls the two of background tasks, and what is given such values."""
-        text = source.text
-        names = "|".join(sorted({one or other for one, other in _LENT.findall(text)}))
-        helpers = re.findall(rf"(\w+)\([^()]*\b(?:{names})\b", text) if names else ()
-        return super().words(source).union(self.triggers, helpers)
+        """What starts work, what this file calls the two of background tasks, and helpers that may."""
+        return super().words(source).union(self.triggers, helpers_called(self.ctx.project, source.path))
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call lets a resource of the request out."""
@@ -171,9 +166,10 @@ class EscapingRequestResource(QueueingRule):
         if not scope.is_function:
             return None
         for name in sorted(given_names(call, scope) & {parameter.arg for parameter in scope.parameters}):
-            if self._may_be_lent(name, scope):
-                way_out = self._way_out(call, name, scope)
-                escape = self._resource(name, scope, call, *way_out) if way_out is not None else None
+            lent = self._lent(name, scope) if self._may_be_lent(name, scope) else None
+            way_out = self._way_out(call, name, scope) if lent is not None else None
+            if lent is not None and way_out is not None:
+                escape = self._let_out(name, lent, call, scope, *way_out)
                 if escape is not None and self._is_endpoint(scope):
                     return escape
         return None
@@ -198,13 +194,15 @@ class EscapingRequestResource(QueueingRule):
     def _way_out(self, call: ast.Call, name: str, scope: Scope, depth: int = 0) -> tuple[ast.Call, Scope] | None:
         """The call that hands the value of a name to work that nobody waits for, and the function that makes it."""
         project = self.ctx.project
-        if queues(project, call, scope):
-            return call, scope
-        if starts_work(project, call, scope):
-            return None if is_awaited_later(call, scope) else (call, scope)
-        symbol = project.resolve(call.func, scope) if depth < _DEPTH else None
+        is_helper = last_name(call.func).encode() in project.traits.starting
+        if not is_helper or last_name(call.func) in self.triggers:
+            if queues(project, call, scope):
+                return call, scope
+            if starts_work(project, call, scope):
+                return None if is_awaited_later(call, scope) else (call, scope)
+        symbol = project.resolve(call.func, scope) if is_helper and depth < _DEPTH else None
         function = symbol.function if symbol is not None else None
-        if function is None or not any(word in function.module.text for word in self.triggers):
+        if function is None:
             return None
         for parameter, given in given_to_parameters(project, call, function):
             if not (isinstance(given, ast.Name) and given.id == name and len(function.names.bindings[parameter]) == 1):
@@ -216,25 +214,28 @@ class EscapingRequestResource(QueueingRule):
                         return way_out
         return None
 
-    def _resource(
-        self, name: str, function: Scope, call: ast.Call, starter: ast.Call, starting: Scope
-    ) -> _Escape | None:
-        """The resource that a parameter is, if it is one that is gone when what ``starter`` starts needs it."""
+    def _lent(self, name: str, function: Scope) -> Lease | str | None:
+        """What the request lends to a function as its parameter: by a dependency, or an upload, or itself."""
         project = self.ctx.project
         parameter = next(p for p in function.parameters if p.arg == name)
         symbol = project.resolver.parameter(parameter, function)
         kind = (symbol.item or symbol).name if symbol is not None else ""
-        escape = _Escape(name, None, starter, starting)
-        queued = queues(project, starter, starting)
-        if kind in _UPLOADS:
-            return escape if not queued or self._is_closed(escape) else None
-        if kind in _REQUESTS:
+        if kind in _UPLOADS or kind in _REQUESTS:
+            return kind
+        return next((x for x in leases(function, project) if x.parameter == name and closes(x.provider)), None)
+
+    def _let_out(
+        self, name: str, lent: Lease | str, call: ast.Call, function: Scope, starter: ast.Call, starting: Scope
+    ) -> _Escape | None:
+        """What a call lets out, if it is gone when what ``starter`` starts needs it."""
+        project = self.ctx.project
+        escape = _Escape(name, lent if isinstance(lent, Lease) else None, starter, starting)
+        if lent in _UPLOADS:
+            return escape if not queues(project, starter, starting) or self._is_closed(escape) else None
+        if lent in _REQUESTS:
             reader = body_reader(project, call, name, function) if starter is call else None
             return replace(escape, reader=reader) if reader is not None else None
-        for lease in leases(function, project):
-            if lease.parameter == name and closes(lease.provider):
-                return replace(escape, lease=lease)
-        return None
+        return escape
 
 
 def _instead(escape: _Escape) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from bglint.index import context as where
@@ -36,8 +37,9 @@ _ON_LOOP = frozenset({"on_event", "middleware", "websocket", "websocket_route"})
 
 
 _Way: TypeAlias = "tuple[tuple[Scope, ast.Call], ...]"
-_DEPTH = 4
-_MOST_CALLERS = 50
+_DEPTH = 3
+_MOST_CALLERS = 12
+_MOST_FILES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class LoopApiInWorkerThread(Rule):
         seen = {scope}
         while pending:
             function, way = pending.pop(0)
+            if self._is_common(function):
+                return None
             for made, caller, is_call in project.request_path.references(function):
                 if not is_call or caller in seen or not isinstance(caller.node, ast.FunctionDef):
                     continue
@@ -160,6 +164,12 @@ class LoopApiInWorkerThread(Rule):
                 if len(longer) < _DEPTH and len(seen) < _MOST_CALLERS and _is_always_run(made, caller, project):
                     pending.append((caller, longer))
         return None
+
+    def _is_common(self, function: Scope) -> bool:
+        """Whether so many files may call a function that looking through them costs more than the answer is worth."""
+        callers, name = self.ctx.project.callers, function.name.encode()
+        files = (path for path in callers.reaching(function.module.path) if name in callers.called(path))
+        return len(list(islice(files, _MOST_FILES + 1))) > _MOST_FILES
 
     def _is_prepared(self, call: ast.Call, scope: Scope) -> bool:
         """Whether the function makes a loop of its own, or expects the error."""
