@@ -295,8 +295,12 @@ def test_a_folder_without_init_inside_a_package_is_part_of_it(tmp_path: Path) ->
 def test_chains_stay_within_the_package_beside_the_file(tmp_path: Path) -> None:
     shared = {
         "app/__init__.py": "",
-        "app/middle.py": "from app.low import Base\n\n\nclass Table(Base):\n    @property\n    def row(self): return self.load()\n",
-        "app/main.py": "from app.middle import Table\n\n\nasync def f(table: Table):\n    print(table.row)\n    table.load()\n",
+        "app/middle.py": (
+            "from app.low import Base\n\n\nclass Table(Base):\n    @property\n    def row(self): return self.load()\n"
+        ),
+        "app/main.py": (
+            "from app.middle import Table\n\n\nasync def f(table: Table):\n    print(table.row)\n    table.load()\n"
+        ),
     }
     files = {f"{service}/{name}": text for service in "ab" for name, text in shared.items()}
     files["a/app/low.py"] = "class Base:\n    def load(self): pass\n"
