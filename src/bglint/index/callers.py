@@ -280,15 +280,11 @@ class Callers:
 
     def _find_files(self) -> set[Path]:
         found = {Path(os.path.abspath(path)) for path in self.given}
-        tops: set[str] = set()
-        pending = list(found)
-        for path in list(found):
-            top = self.project.module_name(path).partition(".")[0]
-            if top and top not in tops:
-                tops.add(top)
-                fresh = set(self._files_of(top)) - found
-                found |= fresh
-                pending.extend(fresh)
+        # All names first: each may bring in a root, and several roots may hold packages of one name.
+        tops = {self.project.module_name(path).partition(".")[0] for path in sorted(found)} - {""}
+        for top in sorted(tops):
+            found.update(self._files_of(top))
+        pending = sorted(found)
         while pending and len(found) < _MOST_FILES:
             for top in {name.partition(".")[0] for name in self.imported(pending.pop())}:
                 if top and top not in tops:
