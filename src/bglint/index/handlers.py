@@ -137,7 +137,9 @@ def is_clean_up(module: Module, node: ast.AST) -> bool:
 
 
 def _closes(statement: ast.stmt) -> bool:
-    """Whether a statement is a call such as ``await connection.close()``."""
+    """Whether a statement is a call such as ``await connection.close()``, perhaps ``if connection:``."""
+    if isinstance(statement, ast.If) and not statement.orelse:
+        return all(map(_closes, statement.body))
     value = statement.value if isinstance(statement, ast.Expr) else None
     value = value.value if isinstance(value, ast.Await) else value
     called = dotted_text(value.func) if isinstance(value, ast.Call) else ""

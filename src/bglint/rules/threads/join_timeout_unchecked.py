@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 # What tells whether a thread or process has ended, or sees to it that it has.
-_ANSWERS = frozenset({"exitcode", "isAlive", "is_alive", "kill", "terminate"})
+_ENDS = frozenset({"kill", "terminate"})
+_ANSWERS = frozenset({"exitcode", "isAlive", "is_alive"}) | _ENDS
 
 
 class JoinTimeoutUnchecked(Rule):
@@ -31,9 +32,11 @@ class JoinTimeoutUnchecked(Rule):
 
     ## What it does
     Reports `.join(timeout)` of a `threading.Thread` or `multiprocessing.Process` when the function asks for neither
-    `is_alive()` nor `exitcode` afterwards. It is silent where the thread is a daemon and the code cleans up (a function
-    named `stop`, `close`, `shutdown` and so on, a `finally` block): there it ends with the process. It is also silent
-    in a `while` loop, whose condition decides whether to wait on.
+    `is_alive()` nor `exitcode` afterwards, nor for anything else that the thread changes (`if not result:`). It is
+    silent where the thread is a daemon (or may be) and the code cleans up: in a function named `stop`, `close`,
+    `shutdown` and so on, or a `finally` block; there it ends with the process. It is also silent where nothing comes
+    after the join of a daemon, for processes that are killed anyway, and in a `while` loop, whose condition decides
+    whether to wait on.
 
     ## Why is this bad?
     `join(timeout)` returns `None`, whether the thread has ended or not. Code that goes on as if it had reads half a
@@ -92,7 +95,8 @@ class JoinTimeoutUnchecked(Rule):
         call, scope = candidate.site, candidate.scope
         assert isinstance(call, ast.Call)
         assert isinstance(call.func, ast.Attribute)
-        if is_cleanup(call, scope) and _is_daemon(project, call.func.value, scope):
+        cleans_up = is_cleanup(call, scope)
+        if (cleans_up or _is_last(call, scope)) and _is_daemon(project, call.func.value, scope, unknown=cleans_up):
             return None
         name = dotted_text(call.func.value)
         shown = f"`{name}.join(timeout)`" if name else "`join(timeout)`"
@@ -129,8 +133,11 @@ def _is_checked(call: ast.Call, scope: Scope) -> bool:
     if any(isinstance(loop, ast.While) for loop in loops):
         return True  # its condition decides whether to wait on
     start = loops[-1].lineno if loops else call.lineno
-    nodes = (node for node in ast.walk(scope.node) if isinstance(node, ast.Attribute) and node.attr in _ANSWERS)
-    return any(node.lineno >= start for node in nodes)
+    nodes = [node for node in ast.walk(scope.node) if isinstance(node, ast.Attribute) and node.attr in _ANSWERS]
+    assert isinstance(call.func, ast.Attribute)
+    joined = dotted_text(call.func.value)
+    ended = (node for node in nodes if node.attr in _ENDS and joined and dotted_text(node.value) == joined)
+    return any(node.lineno >= start for node in nodes) or any(node.lineno < call.lineno for node in ended)
 
 
 def _is_told(project: Project, call: ast.Call, scope: Scope) -> bool:
@@ -166,10 +173,20 @@ def _tests(node: ast.AST) -> list[ast.expr]:
     return [node.test] if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)) else []
 
 
-def _is_daemon(project: Project, receiver: ast.expr, scope: Scope) -> bool:
-    """Whether the joined thread or process is made as a daemon, or made one anywhere in the module."""
-    made = origins(project, receiver, scope) or ()
-    flags = [where.argument(origin.call, None, "daemon") for origin in made]
+def _is_last(call: ast.Call, scope: Scope) -> bool:
+    """Whether nothing comes after a join in its function, so that nothing goes on as if the thread had ended."""
+    return bool(scope.body) and scope.body[-1] is where.statement_of(scope.module, call)
+
+
+def _is_daemon(project: Project, receiver: ast.expr, scope: Scope, unknown: bool) -> bool:
+    """Whether the joined thread or process is made as a daemon, or made one anywhere in the module.
+
+    ``unknown`` is the answer where nobody can tell where it comes from.
+    """
+    made = origins(project, receiver, scope)
+    flags = [where.argument(origin.call, None, "daemon") for origin in made or ()]
+    if made is None and unknown:
+        return True
     if flags and all(isinstance(flag, ast.Constant) and flag.value is True for flag in flags):
         return True
     name = dotted_text(receiver).rpartition(".")[2]
