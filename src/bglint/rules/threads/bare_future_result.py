@@ -39,8 +39,9 @@ class BareFutureResult(Rule):
     ## What it does
     Reports `.result()` on a `concurrent.futures.Future` that no `try` surrounds: in a loop or comprehension over
     `as_completed(...)`, `wait(...)` or a container of futures, and straight after `submit(...)`. It is silent after an
-    `exception()` or `done()` check of the same future, when the submitted function lets no exception out, and for
-    asyncio tasks.
+    `exception()` or `done()` check of the same future, when the submitted function lets no exception out, for asyncio
+    tasks, and where the result is returned straight after `submit(...)`: whoever calls the function gets the error as
+    well as the value, as if there were no pool.
 
     ## Why is this bad?
     `result()` raises what the job raised. In a loop, the first job that fails ends the loop: the results of all later
@@ -119,7 +120,8 @@ class BareFutureResult(Rule):
         if is_caught(self.ctx.project, call, scope) or is_checked(call, scope):
             return None
         if is_straight_after_submit(self.ctx.project, call, scope):
-            return "submit"
+            # What is returned is for the caller, the error like the value: nobody here knows who guards it.
+            return None if isinstance(scope.module.parents.get(call), ast.Return) else "submit"
         return "loop" if is_taken_in_loop(call.func.value, scope) else None
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
