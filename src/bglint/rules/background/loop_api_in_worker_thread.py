@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from bglint.index import context as where
+from bglint.index.callers import calls_in
 from bglint.index.catching import flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import is_route, registrations
@@ -149,10 +150,8 @@ class LoopApiInWorkerThread(Rule):
         seen = {scope}
         while pending:
             function, way = pending.pop(0)
-            if self._is_common(function):
-                return None
-            for made, caller, is_call in project.request_path.references(function):
-                if not is_call or caller in seen or not isinstance(caller.node, ast.FunctionDef):
+            for made, caller in self._calls_of(function):
+                if caller in seen or not isinstance(caller.node, ast.FunctionDef):
                     continue
                 if self._is_prepared(made, caller) or any(True for _ in where.tries_around(caller.module, made)):
                     continue
@@ -165,11 +164,17 @@ class LoopApiInWorkerThread(Rule):
                     pending.append((caller, longer))
         return None
 
-    def _is_common(self, function: Scope) -> bool:
-        """Whether so many files may call a function that looking through them costs more than the answer is worth."""
-        callers, name = self.ctx.project.callers, function.name.encode()
-        files = (path for path in callers.reaching(function.module.path) if name in callers.called(path))
-        return len(list(islice(files, _MOST_FILES + 1))) > _MOST_FILES
+    def _calls_of(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
+        """The calls of a function in its own file and in those with routes, unless these are too many to look at."""
+        project, name = self.ctx.project, function.name.encode() + b"("
+        routes = project.callers.files_with(b"fastapi", b"starlette")
+        files = {path for path in routes if name in project.callers.data(path)} | {function.module.path}
+        for path in sorted(files) if len(files) <= _MOST_FILES else ():
+            module = project.module_at(path)
+            for call, scope in calls_in(module, frozenset({function.name})) if module is not None else ():
+                symbol = project.resolve(call.func, scope)
+                if symbol is not None and symbol.function is function:
+                    yield call, scope
 
     def _is_prepared(self, call: ast.Call, scope: Scope) -> bool:
         """Whether the function makes a loop of its own, or expects the error."""
