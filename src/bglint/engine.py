@@ -6,11 +6,12 @@ import ast
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index.callers import last_name, rows_calling, rows_naming
-from bglint.index.context import statement_of, statements_within
-from bglint.index.linking import calls_on
+from bglint.index.context import statement_of
+from bglint.index.linking import any_between, calls_on, statements_in
 from bglint.model import Finding, Fix
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
@@ -29,9 +30,10 @@ _COMFORTABLE_DEPTH = 60
 _ABSURD_DEPTH = 2_000
 
 
-def enabled_rules(settings: Settings) -> list[type[Rule]]:
+@lru_cache(maxsize=16)
+def enabled_rules(settings: Settings) -> tuple[type[Rule], ...]:
     """The rules in force under these settings."""
-    return [rule for rule in all_rules() if settings.enabled(rule.code, rule.default)]
+    return tuple(rule for rule in all_rules() if settings.enabled(rule.code, rule.default))
 
 
 def blocking_kinds(settings: Settings) -> frozenset[str]:
@@ -146,16 +148,18 @@ class _Wanted:
 
     def _add_statements(self, words: Mapping[Rule, Iterable[str]]) -> None:
         """Add the statements that match, from the units that hold one of a rule's words."""
-        for rule, interesting in words.items():
-            for unit in units(self.module, rows_naming(self.module.text, interesting)):
-                if isinstance(unit.statement, ast.ClassDef) or not self._may_match(rule, unit):
-                    continue  # a header holds no statement
-                for node in statements_within(unit.statement):
-                    if isinstance(node, rule.statements):
-                        if rule.matches_statement(node, self.module.scope_of(node)):
-                            self.whole.add(node)
-                            if rule not in self.rules.setdefault(node, []):
-                                self.rules[node].append(rule)
+        rows = {rule: rows_naming(self.module.text, interesting) for rule, interesting in words.items()}
+        for unit in units(self.module, sorted(set().union(*rows.values()))):
+            near = [rule for rule in rows if any_between(rows[rule], unit.first, unit.last)]
+            asking = [rule for rule in near if self._may_match(rule, unit)]
+            if isinstance(unit.statement, ast.ClassDef) or not asking:
+                continue  # a header holds no statement
+            for node, scope in statements_in(unit.statement, unit.scope):
+                for rule in asking:
+                    if isinstance(node, rule.statements) and rule.matches_statement(node, scope):
+                        self.whole.add(node)
+                        if rule not in self.rules.setdefault(node, []):
+                            self.rules[node].append(rule)
 
     def _add_places(self, rules: Iterable[Rule]) -> None:
         """Add the statements with other expressions that rules have found by themselves."""

@@ -14,6 +14,7 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -335,11 +336,13 @@ def _prefixes(dotted: str) -> Iterator[str]:
         dotted = dotted.rpartition(".")[0]
 
 
-def import_aliases(content: bytes) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=2)  # many rules ask about one file
+def import_aliases(content: bytes) -> tuple[tuple[str, str], ...]:
     """(name, alias) for every ``from … import name as alias`` in a file."""
-    if b" as " in content:
-        for _, _, names in _FROM.findall(_one_statement_a_line(content)):
-            yield from _AS.findall(names.decode("utf-8", "replace"))
+    if b" as " not in content:
+        return ()
+    listed = (names.decode("utf-8", "replace") for _, _, names in _FROM.findall(_one_statement_a_line(content)))
+    return tuple(pair for names in listed for pair in _AS.findall(names))
 
 
 def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scope]]:

@@ -20,19 +20,6 @@ def statement_of(module: Module, node: ast.AST) -> ast.stmt:
     return next(a for a in module.ancestors(node) if isinstance(a, ast.stmt))
 
 
-def statements_within(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """A statement and all statements in it, those of nested functions and classes too, in no special order."""
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.stmt):
-            yield node
-        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(node, name, None)
-            if type(inner) is list:
-                pending.extend(inner)
-
-
 def within_function(module: Module, node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     """(child, parent) pairs upwards from ``node``, ending at the innermost function, lambda or class."""
     child = node

@@ -301,9 +301,12 @@ class Module(Scope):
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around a linked node, innermost first."""
         parents = self.parents
-        while (parent := parents.get(node)) is not None:
-            yield parent
-            node = parent
+        while True:
+            try:
+                node = parents[node]
+            except KeyError:
+                return
+            yield node
 
     def scope_of(self, node: ast.AST) -> Scope:
         """The scope that evaluates a linked node: defaults and decorators belong to the outer one."""

@@ -228,6 +228,18 @@ def statements_on(
                     pending.extend((s, inner, part) for s in reversed(part.body))
 
 
+def statements_in(statement: ast.stmt, scope: Scope) -> Iterator[tuple[ast.stmt, Scope]]:
+    """A statement of ``scope`` and all statements in it, each with the scope it stands in, in no special order."""
+    pending: list[tuple[ast.stmt, Scope]] = [(statement, scope)]
+    while pending:
+        node, owner = pending.pop()
+        yield node, owner
+        inner = owner.child(node) if isinstance(node, _DEFINITIONS) else owner
+        for name in _BLOCKS:
+            for part in getattr(node, name, ()):
+                pending.extend([(part, inner)] if isinstance(part, ast.stmt) else [(s, inner) for s in part.body])
+
+
 def any_between(rows: Sequence[int], first: int, last: int) -> bool:
     """Whether any of the sorted rows lies from ``first`` to ``last``."""
     position = bisect_left(rows, first)

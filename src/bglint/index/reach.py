@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -51,6 +51,7 @@ class Reach:
         self._operated: dict[Path, set[str]] = {}  # those of methods and properties that operations run, where they can
         self._used_on_loop: dict[Path, set[Position]] = {}
         self._fresh_methods: set[tuple[str, Owner]] = set()  # such methods and properties, found but not yet followed
+        self._everywhere = frozenset(callers.files)
         self._providers: list[Provider] = []
         self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
@@ -236,18 +237,24 @@ class Reach:
                 near.setdefault(module, set()).add(path)
         modules: dict[str, set[str]] = {}  # class → the modules whose sinks are its methods
         words: dict[str, set[Path] | frozenset[Path]] = {}
+        found: list[Provider] = []
         for module, paths in near.items():
+            attributes = {name.removeprefix(f"{module}.").partition(".")[0] for name in self._sinks[module]}
+            if module.endswith("()") or data.is_class_name(module):
+                found += (Provider(module, a.encode(), _use_of_attribute(a), self._everywhere) for a in attributes)
+                continue
             classes, starts = _classes_and_makers(frozenset(c for n in self._sinks[module] if (c := _class_of(n))))
             for name in classes:
                 modules.setdefault(name, set()).add(module)
             for word in starts if classes else ():
                 words[word] = words.get(word, _NOWHERE) | paths
         held = holders(self.project, self.callers, frozenset(modules), words, most=2_000) or {}
-        return [
+        found += (
             Provider(module, holder.name.encode(), _use_of(holder), holder.users)
             for holder in held.values()
             for module in sorted({module for name in holder.classes for module in modules[name]})
-        ]
+        )
+        return found
 
 
 class Way(NamedTuple):
@@ -277,6 +284,10 @@ class Provider:
     def used(self, content: bytes) -> bool:
         """Whether a file uses the name: calls the function or hands it on (``Depends(get_db)``), names the variable."""
         return self.use.search(content) is not None
+
+
+def _use_of_attribute(name: str) -> re.Pattern[bytes]:
+    return re.compile(rb"\.\s*" + re.escape(name.encode()) + rb"\b")
 
 
 def _use_of(holder: Holder) -> re.Pattern[bytes]:
@@ -370,12 +381,20 @@ def _subclass_names(owner: Scope) -> Iterator[str]:
 
 
 def _module_of(name: str) -> str:
-    """The module a sink is in: its name up to the first class, or without the function."""
+    """The module a sink is in: its name up to the first class, or without the function.
+
+    What is called on an attribute of a class, as in ``Model.objects.get``, is in that class: objects of the class need
+    not be followed where the attribute tells.
+    """
     parts = name.split(".")[:-1]
     for position, part in enumerate(parts):
         if (part[:1].isupper() and position) or part.endswith("()") or part == "**":
-            return ".".join(parts[:position])
+            return ".".join(parts[: position + 1 if _is_attribute(parts[position + 1 :]) else position])
     return ".".join(parts)
+
+
+def _is_attribute(below: Sequence[str]) -> bool:
+    return bool(below) and below[0][:1].islower() and not below[0].endswith("()")
 
 
 def _class_of(name: str) -> str | None:
