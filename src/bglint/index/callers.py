@@ -35,10 +35,12 @@ _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
 _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _LISTED = re.compile(r"\w+|\*")
-_ASSIGNED = re.compile(
-    rb"\n[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?"
-    rb"(?:\w+\.)*([A-Z]\w*(?=\()|\w+(?=[ \t]*[,)#\r\n]))"
+# What stands around a name where it gets another one.
+_GIVEN_TO = re.compile(
+    rb"[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?(?:\w+\.)*$"
 )
+_GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
+_RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")
 # After an attribute that is no module in an import or on the way to something else.
 _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 # Also behind a parenthesis that closes: `(requests.get)(url)`.
@@ -100,7 +102,7 @@ class Callers:
         self._files: list[Path] | None = None
         self._holding: dict[Owner, frozenset[Path]] = {}
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
-        self._aliases: dict[str, set[str]] | None = None
+        self._aliases: dict[str, set[str]] = {}
         self._holding_words: dict[tuple[bytes, ...], tuple[Path, ...]] = {}
 
     @property
@@ -207,8 +209,8 @@ class Callers:
     def mentioning(self, name: str) -> frozenset[Path]:
         """The files in which a word stands."""
         if name not in self._mentioning:
-            near = self._words()[hash(name.encode()) % _BUCKETS]
-            self._mentioning[name] = frozenset(path for path in self._of_mask(near) if self.mentions(path, name))
+            near = self._of_mask(self._words()[hash(name.encode()) % _BUCKETS])
+            self._mentioning[name] = frozenset(path for path in near if self.mentions(path, name))
         return self._mentioning[name]
 
     def can_name(self, path: Path, name: str, home: Path) -> bool:
@@ -270,14 +272,11 @@ class Callers:
 
         ``from a import name as b``, ``b = a.name``, ``self.b = partial(name, 1)``, and for a class ``b = Name()``.
         """
-        if self._aliases is None:
-            self._aliases = {}
-            for path in self.files:
-                for original, alias in import_aliases(self.data(path)):
-                    self._aliases.setdefault(original, set()).add(alias)
-                for one, other in _ASSIGNED.findall(b"\n" + self.data(path)):
-                    self._aliases.setdefault(other.decode(), set()).add(one.decode())
-        return self._aliases.get(name, set())
+        if name not in self._aliases:
+            word = name.encode()
+            found = (alias for path in self.mentioning(name) for alias in other_names(self.data(path), word))
+            self._aliases[name] = {alias.decode("utf-8", "replace") for alias in found}
+        return self._aliases[name]
 
     def _find_files(self) -> set[Path]:
         found = {Path(os.path.abspath(path)) for path in self.given}
@@ -304,6 +303,21 @@ class Callers:
             for folder, folders, names in os.walk(os.path.join(root, top)):
                 folders[:] = [f for f in folders if f.isidentifier()]
                 yield from (Path(folder, name) for name in names if name.endswith(".py"))
+
+
+def other_names(content: bytes, name: bytes) -> Iterator[bytes]:
+    """What ``name as alias`` and ``alias = name`` (for a class: ``alias = name()``) call it otherwise in a file."""
+    content = content.replace(b"\r", b"\n") if b"\r" in content else content
+    at = content.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if renamed := _RENAMED.match(content, end):
+            yield renamed[1]
+        elif _GIVEN.match(content, end) or (name[:1].isupper() and content[end : end + 1] == b"("):
+            row = content.rfind(b"\n", 0, at) + 1
+            if given := _GIVEN_TO.match(content, row, at):
+                yield given[1]
+        at = content.find(name, end)
 
 
 def imported_modules(content: bytes, package: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from bglint.index.facts import Module, dotted_text
+from bglint.index.linking import names_read as names_read
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -90,11 +91,6 @@ def hands_on(parent: ast.AST, child: ast.AST) -> bool:
     if isinstance(parent, ast.DictComp):
         return child is parent.value
     return isinstance(parent, (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.NamedExpr))
-
-
-def names_read(node: ast.AST) -> frozenset[str]:
-    """Every name that is read anywhere inside ``node``, nested functions included."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
 
 
 def runs_after(module: Module, first: ast.AST, second: ast.AST) -> bool | None:

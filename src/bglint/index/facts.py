@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bglint.index.linking import SCOPES, Parents, evaluated_outside, link, scopes_within
+from bglint.index.linking import SCOPES, Parents, evaluated_outside, link, names_read, scopes_within
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
@@ -192,6 +192,11 @@ class Scope:
         """The values of its ``return`` statements."""
         self.module.link(self)
         return self.module.returns_of.get(self, [])
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Every name that is read anywhere inside it, nested functions included."""
+        return names_read(self.node)
 
     @cached_property
     def yields(self) -> list[ast.Yield | ast.YieldFrom]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bglint.index.context import hands_on, names_read
+from bglint.index.context import hands_on
 from bglint.index.facts import Scope
 
 
@@ -52,5 +52,5 @@ def is_unused(name: str, scope: Scope) -> bool:
     """Whether ``name``, bound in ``scope``, is a local variable that is never read."""
     if not scope.is_function or name in scope.names.globals or name in scope.names.nonlocals:
         return False
-    read = names_read(scope.node)
+    read = scope.reads
     return name not in read and not read & {"locals", "vars"}

@@ -240,6 +240,25 @@ def statements_in(statement: ast.stmt, scope: Scope) -> Iterator[tuple[ast.stmt,
                 pending.extend([(part, inner)] if isinstance(part, ast.stmt) else [(s, inner) for s in part.body])
 
 
+def names_read(node: ast.AST) -> frozenset[str]:
+    """Every name that is read anywhere inside ``node``, nested functions included."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if type(node) is ast.Name:
+            if type(node.ctx) is ast.Load:
+                found.add(node.id)
+            continue
+        for field in _FIELDS[type(node)]:
+            value = getattr(node, field)
+            if type(value) is list:
+                stack.extend([child for child in value if child is not None])
+            elif value is not None:
+                stack.append(value)
+    return frozenset(found)
+
+
 def any_between(rows: Sequence[int], first: int, last: int) -> bool:
     """Whether any of the sorted rows lies from ``first`` to ``last``."""
     position = bisect_left(rows, first)

@@ -66,7 +66,7 @@ class Project:
         self._added: dict[str, Module] = {}  # by import name, for what lies nowhere on disk
         self._listings: dict[str, frozenset[str]] = {}
         self._found: dict[tuple[str, str], Path | None] = {}
-        self._rivals: dict[str, bool] = {}
+        self._homes: dict[str, list[str]] = {}
         self._root_of: dict[str, str] = {}
         self._linted: dict[str, Source | None] = {}
         self._given_up: set[str] = set()
@@ -277,21 +277,24 @@ class Project:
         That root comes first where several hold a package of that name: each service of a repository may have its own
         ``app``.
         """
-        key = (dotted, root if root and self._has_rivals(dotted.partition(".")[0]) else "")
+        homes = self._homes_of(dotted.partition(".")[0])
+        if not homes:
+            return None
+        key = (dotted, root if len(homes) > 1 else "")
         if key not in self._found:
-            self._found[key] = self._find(dotted, key[1])
+            self._found[key] = self._find(dotted, [key[1], *homes] if key[1] else homes)
         return self._found[key]
 
-    def _has_rivals(self, top: str) -> bool:
-        """Whether more than one root holds a package or module of that name."""
-        if top not in self._rivals:
+    def _homes_of(self, top: str) -> list[str]:
+        """The roots that hold a package or module of that name."""
+        if top not in self._homes:
             names = {top, f"{top}.py"}
-            self._rivals[top] = sum(not names.isdisjoint(self._listing(root)) for root in self.roots) > 1
-        return self._rivals[top]
+            self._homes[top] = [root for root in self.roots if not names.isdisjoint(self._listing(root))]
+        return self._homes[top]
 
-    def _find(self, dotted: str, first: str) -> Path | None:
+    def _find(self, dotted: str, homes: Iterable[str]) -> Path | None:
         parts = dotted.split(".")
-        for root in [first, *self.roots] if first else self.roots:
+        for root in homes:
             folder = root
             for part in parts[:-1]:
                 if part not in self._listing(folder):
@@ -309,11 +312,9 @@ class Project:
     def owns(self, dotted: str) -> bool:
         """Whether the first part of an import name is a folder or file of the project that holds Python code."""
         top = dotted.partition(".")[0]
-        for root in self.roots:
-            names = self._listing(root)
-            if f"{top}.py" in names or (top in names and self._is_package(f"{root}/{top}")):
-                return True
-        return False
+        return any(
+            f"{top}.py" in self._listing(root) or self._is_package(f"{root}/{top}") for root in self._homes_of(top)
+        )
 
     def is_folder(self, dotted: str) -> bool:
         """Whether an import name is a folder below a source root: a package, with or without ``__init__.py``."""
@@ -397,7 +398,7 @@ class Project:
         """Let imports start at a folder, too."""
         if folder not in self.roots:
             self.roots.append(folder)
-            for known in (self._found, self._rivals, self._by_name):
+            for known in (self._found, self._homes, self._by_name):
                 known.clear()
 
     def _below_a_package(self, folder: str) -> list[str]:

@@ -185,7 +185,7 @@ def _lost(call: ast.Call, scope: Scope) -> str | None:
         target = around.targets[0]
         if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == 2:
             second = target.elts[1]
-            if isinstance(second, ast.Name) and scope.is_function and second.id not in where.names_read(scope.node):
+            if isinstance(second, ast.Name) and scope.is_function and second.id not in scope.reads:
                 return f"`{second.id}` is never looked at"
     return None
 

@@ -176,7 +176,7 @@ def _names_in(path: Path, project: Project) -> frozenset[str]:
     return names | {alias for name, alias in import_aliases(content) if name in names}
 
 
-_SWITCHED_OFF = re.compile(rb"\btimeout\s*=\s*None\b")
+_SWITCHED_OFF = re.compile(rb"timeout\s*=\s*None\b")
 
 
 def _harm(called: str, scope: Scope) -> str:
