@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bglint.errors import UserError
-from bglint.selectors import PathPatterns, Selection, anchored, nearest, resolve, stack
+from bglint.selectors import PathPatterns, Selection, anchored, decided, nearest, resolve, stack
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
@@ -141,9 +141,7 @@ class Settings(_Values):
 
     def enabled(self, code: str, default: bool) -> bool:
         """Tell whether the rule ``code`` is on; ``default`` is what it is when nobody says anything."""
-        for layer in self.selection:
-            default = layer.decide(code, default)
-        return default
+        return decided(self.selection, code, default)
 
     def may_fix(self, code: str) -> bool:
         """Tell whether the fixes of the rule ``code`` may be applied."""

@@ -17,6 +17,7 @@ from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import RuleContext
+from bglint.selectors import Selection, decided
 from bglint.source import Source
 from bglint.syntax import check_syntax, unparsable
 
@@ -30,10 +31,14 @@ _COMFORTABLE_DEPTH = 60
 _ABSURD_DEPTH = 2_000
 
 
-@lru_cache(maxsize=16)
 def enabled_rules(settings: Settings) -> tuple[type[Rule], ...]:
     """The rules in force under these settings."""
-    return tuple(rule for rule in all_rules() if settings.enabled(rule.code, rule.default))
+    return _selected(settings.selection)
+
+
+@lru_cache(maxsize=16)
+def _selected(selection: tuple[Selection, ...]) -> tuple[type[Rule], ...]:
+    return tuple(rule for rule in all_rules() if decided(selection, rule.code, rule.default))
 
 
 def blocking_kinds(settings: Settings) -> frozenset[str]:

@@ -33,6 +33,13 @@ class Selection(NamedTuple):
         return chosen > ignored
 
 
+def decided(selection: Iterable[Selection], code: str, default: bool) -> bool:
+    """Return whether ``code`` is on under several selections, weakest first, where it is ``default`` without them."""
+    for layer in selection:
+        default = layer.decide(code, default)
+    return default
+
+
 def stack(selections: Iterable[Selection]) -> tuple[Selection, ...]:
     """Return what counts of ``selections``, weakest first: a ``select`` forgets those below it."""
     counting: list[Selection] = []
