@@ -190,8 +190,6 @@ class _Wanted:
 
 def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[Finding]:
     """The findings in one piece; a piece that LibCST cannot take is a BGL000, the rest of the file is linted."""
-    from importlib.metadata import version
-
     import libcst as cst
 
     depth = nesting(piece.statement, ctx.text)
@@ -202,6 +200,8 @@ def _lint_piece(piece: Piece, rules: Sequence[Rule], ctx: RuleContext) -> list[F
             return with_large_stack(lambda: _visit(piece, rules, ctx), depth)
         return _visit(piece, rules, ctx)
     except cst.ParserSyntaxError as error:
+        from importlib.metadata import version
+
         refused: BaseException = ValueError(f"LibCST {version('libcst')}: {error.message}")
     except (RecursionError, cst.CSTValidationError) as error:
         refused = error

@@ -47,6 +47,8 @@ _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 _OPENING = re.compile(r"[\s)\\]*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
+# Arguments further behind an opening parenthesis are not looked for.
+_FAR = 2_000
 
 
 def called_names(data: bytes) -> frozenset[bytes]:
@@ -274,7 +276,7 @@ class Callers:
         """
         if name not in self._aliases:
             word = name.encode()
-            found = (alias for path in self.mentioning(name) for alias in other_names(self.data(path), word))
+            found = (alias for path in self.mentioning(name) for alias in _other_names(self.data(path), word))
             self._aliases[name] = {alias.decode("utf-8", "replace") for alias in found}
         return self._aliases[name]
 
@@ -305,7 +307,7 @@ class Callers:
                 yield from (Path(folder, name) for name in names if name.endswith(".py"))
 
 
-def other_names(content: bytes, name: bytes) -> Iterator[bytes]:
+def _other_names(content: bytes, name: bytes) -> Iterator[bytes]:
     """What ``name as alias`` and ``alias = name`` (for a class: ``alias = name()``) call it otherwise in a file."""
     content = content.replace(b"\r", b"\n") if b"\r" in content else content
     at = content.find(name)
@@ -405,6 +407,19 @@ def words_in(text: str, names: Iterable[str]) -> Iterator[tuple[int, int]]:
             if (end == size or not _is_word(text[end])) and (not at or not _is_word(text[at - 1])):
                 yield at, end
             at = text.find(name, end)
+
+
+def called_with(text: str, names: Iterable[str]) -> set[str]:
+    """The names that stand before the opening parenthesis of calls which are given one of ``names`` as it is."""
+    found: set[str] = set()
+    for at, _ in words_in(text, names):
+        opening = text.rfind("(", max(0, at - _FAR), at)
+        if opening > 0 and text.find(")", opening, at) < 0:
+            start = opening
+            while start and _is_word(text[start - 1]):
+                start -= 1
+            found.add(text[start:opening])
+    return found - {""}
 
 
 def _is_word(character: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
-from bglint.index.callers import Callers, Owner, Place, calls_in, last_name, other_names
+from bglint.index.callers import Callers, Owner, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import Holder, holders
 from bglint.index.operations import OPERATORS, operations_in, runs_by_operation
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _RUN_BY_CLASS = frozenset(
     {"__call__", "__enter__", "__exit__", "__init__", "__iter__", "__new__", "__next__", "__post_init__"}
 )
+
+# `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
+_ASSIGNED = re.compile(rb"\b(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
 
 
 class Reach:
@@ -84,7 +87,9 @@ class Reach:
         if "*" in names:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
         content = self.callers.data(path)
-        aliases = {alias.decode("utf-8", "replace") for name in names for alias in other_names(content, name.encode())}
+        aliases = {alias for name, alias in import_aliases(content) if name in names}
+        wanted = {name.encode() for name in names}
+        aliases.update(alias.decode() for alias, name in _ASSIGNED.findall(content) if name in wanted)
         if path in self._takers:
             aliases.update(*map(self.callers.aliases, names))
         return frozenset(names | aliases)

@@ -173,7 +173,7 @@ def _names_in(path: Path, project: Project) -> frozenset[str]:
         if entry["default"] == "none" or switched_off
         if (library := name.partition(".")[0]) in near or switched_off or project.callers.imports(path, library)
     )
-    return names | {alias for name, alias in import_aliases(content) if name in names}
+    return names.union(alias for name, alias in import_aliases(content) if name in names) if names else names
 
 
 _SWITCHED_OFF = re.compile(rb"timeout\s*=\s*None\b")
