@@ -47,6 +47,8 @@ _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 _OPENING = re.compile(r"[\s)\\]*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
+# A class of which more files than these hold something is held everywhere, as far as a search is concerned.
+_MOST_LOOKS = 60
 # Arguments further behind an opening parenthesis are not looked for.
 _FAR = 2_000
 
@@ -245,7 +247,8 @@ class Callers:
         if owner not in self._holding:
             near = self.reaching(owner.path)
             self._holding[owner] = near  # what a question about itself gets meanwhile
-            names = holders(self.project, self, frozenset({owner.full_name}), {owner.name: near})
+            wanted = frozenset({owner.full_name})
+            names = holders(self.project, self, wanted, {owner.name: near}, most_looks=_MOST_LOOKS)
             if names is not None:
                 near = frozenset().union(*(h.users & self.mentioning(h.name) for h in names.values()))
             self._holding[owner] = near

@@ -41,15 +41,17 @@ def holders(
     targets: frozenset[str],
     words: Mapping[str, set[Path] | frozenset[Path]],
     most: int = 200,
+    most_looks: int | None = None,
 ) -> dict[str, Holder] | None:
     """The names that hold objects of the classes ``targets`` (full names).
 
     ``words`` are the names to start from, each with the files in which it can mean such a class. None where there
-    are more names than ``most``: too many to tell anything.
+    are more names than ``most``, or more files to look into than ``most_looks``: too many to tell anything.
     """
     near = frozenset().union(*words.values())
     found = {word: Holder(word, users=paths) for word, paths in words.items()}
     fresh = list(found.values())
+    looked = 0
     while fresh:
         if len(found) - len(words) > most:
             return None
@@ -57,6 +59,9 @@ def holders(
         for holder in fresh:
             for path in holder.users & near & callers.mentioning(holder.name):
                 looks.setdefault(path, []).append(holder.name)
+        looked += len(looks)
+        if most_looks is not None and looked > most_looks:
+            return None
         following: dict[str, Holder] = {}
         for path in sorted(looks, key=str):
             project.trim(rounds=3)
