@@ -49,8 +49,6 @@ _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or ch
 _MOST_FILES = 20_000
 # A class of which more files than these hold something is held everywhere, as far as a search is concerned.
 _MOST_LOOKS = 60
-# Arguments further behind an opening parenthesis are not looked for.
-_FAR = 2_000
 
 
 def called_names(data: bytes) -> frozenset[bytes]:
@@ -410,19 +408,6 @@ def words_in(text: str, names: Iterable[str]) -> Iterator[tuple[int, int]]:
             if (end == size or not _is_word(text[end])) and (not at or not _is_word(text[at - 1])):
                 yield at, end
             at = text.find(name, end)
-
-
-def called_with(text: str, names: Iterable[str]) -> set[str]:
-    """The names that stand before the opening parenthesis of calls which are given one of ``names`` as it is."""
-    found: set[str] = set()
-    for at, _ in words_in(text, names):
-        opening = text.rfind("(", max(0, at - _FAR), at)
-        if opening > 0 and text.find(")", opening, at) < 0:
-            start = opening
-            while start and _is_word(text[start - 1]):
-                start -= 1
-            found.add(text[start:opening])
-    return found - {""}
 
 
 def _is_word(character: str) -> bool:
