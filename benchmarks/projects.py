@@ -50,8 +50,9 @@ class Project:
         return (_LOCKS / f"{self.name}.txt").read_text("utf-8").split()
 
 
-# In all of them bglint finds something to fix. Left out are tests that need a network, a database server or a file that
-# the source distribution lacks, and those that wait for processes by the clock. `addopts=` drops plugins that measure.
+# In all of them bglint finds something to fix; starlette's findings lost their fix here, because it failed under trio.
+# Left out are tests that need a network, a database server or a file that the source distribution lacks, and those
+# that wait for processes by the clock. `addopts=` drops plugins that measure.
 PROJECTS = (
     Project("aiocache", "0.12.3", "aiocache", ("-o", "addopts=", "-o", "filterwarnings=default", "tests/ut")),
     Project("aiosmtpd", "1.4.6", "aiosmtpd", ("-c", os.devnull, "--rootdir=.", "aiosmtpd")),

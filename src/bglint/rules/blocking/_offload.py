@@ -94,8 +94,11 @@ def obstacle(ctx: RuleContext, candidate: Candidate) -> str | None:
         return "a thread lock would stay locked while other tasks run"
     if any(call.lineno <= site.lineno and _acquires(ctx, call) for call in candidate.scope.calls):  # type: ignore[attr-defined]
         return "a lock acquired before may stay locked while other tasks run"
-    if not _OTHER_LOOPS.isdisjoint(_imported(module.tree)):
+    imported = _imported(module.tree)
+    if not _OTHER_LOOPS.isdisjoint(imported):
         return "this file runs on another event loop than asyncio's"
+    if "anyio" in imported and "asyncio" not in imported:
+        return "with anyio, this file may run on another event loop than asyncio's"
     return None
 
 
