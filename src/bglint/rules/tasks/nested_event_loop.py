@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from bglint.index.blocking import BlockingPath
+import ast
+from typing import TYPE_CHECKING
+
+from bglint.index.linking import statements_in
 from bglint.rules.base import Candidate
 from bglint.rules.blocking._shared import BlockingRule
+
+if TYPE_CHECKING:
+    from bglint.index.blocking import BlockingPath, Step
+    from bglint.index.facts import Scope
 
 
 class NestedEventLoop(BlockingRule):
@@ -15,8 +22,8 @@ class NestedEventLoop(BlockingRule):
     `uvicorn.run`, where they run inside an `async def`. A call of a sync helper counts when the helper makes such a
     call, through any number of functions and files; the report shows the way there.
 
-    Silent: functions that first ask whether a loop is running, sync functions by themselves, and callables that are
-    handed to a thread.
+    Silent: functions that first ask whether a loop is running, or may have returned before; sync functions by
+    themselves, and callables that are handed to a thread.
 
     ## Why is this bad?
     A thread can run one event loop at a time. The call raises `RuntimeError` whenever it is reached, and the coroutine
@@ -58,6 +65,11 @@ class NestedEventLoop(BlockingRule):
     code, name = "BGL206", "nested-event-loop"
     kind = "loop"
 
+    def path(self, site: ast.expr, scope: Scope) -> BlockingPath | None:
+        """How the expression starts a loop; None where a helper on the way may have returned before."""
+        path = super().path(site, scope)
+        return None if path is None or any(_may_return_before(step) for step in path.steps) else path
+
     def direct(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong with a call that starts a loop by itself, in one sentence."""
         return (
@@ -73,3 +85,12 @@ class NestedEventLoop(BlockingRule):
             f"{self.subject(path, candidate)} raises RuntimeError here: it reaches `{path.sink.name}()` ({where}), and "
             "this code already runs on an event loop"
         )
+
+
+def _may_return_before(step: Step) -> bool:
+    """Whether a function may return above the call: what leads it there may not hold where a loop is running."""
+    return any(
+        isinstance(node, ast.Return) and owner is step.function and node.lineno < step.call.lineno
+        for statement in step.function.body
+        for node, owner in statements_in(statement, step.function)
+    )
