@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
@@ -11,6 +12,7 @@ from bglint.index.callers import last_name
 from bglint.index.facts import dotted_text
 from bglint.index.fate import lost_as
 from bglint.index.guards import Guard
+from bglint.index.linking import scopes_within
 from bglint.model import Finding, Level
 from bglint.rules._logged import log_errors
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
@@ -89,7 +91,8 @@ class DroppedFuture(Rule):
         call, scope = candidate.site, candidate.scope
         assert isinstance(call, ast.Call)
         job = _job(project, call, scope)
-        if job is None or project.guards.of_expression(job, scope).guard is Guard.GUARDED:
+        guard = project.guards.of_expression(job, scope).guard if job is not None else Guard.GUARDED
+        if job is None or guard is Guard.GUARDED or (guard is Guard.UNKNOWN and _is_guarded_method(project, job)):
             return None
         function = function_behind(project, job, scope)
         if function is not None and function.is_async:
@@ -124,3 +127,21 @@ def _job(project: Project, call: ast.Call, scope: Scope) -> ast.expr | None:
     if last_name(call.func) == "run_in_executor":
         return where.argument(call, 1, "func")
     return submitted_callable(project, call, scope)
+
+
+def _is_guarded_method(project: Project, job: ast.expr) -> bool:
+    """Whether a method of something unknown is guarded, whichever of the project's classes that is of."""
+    if not isinstance(job, ast.Attribute):
+        return False
+    methods = list(_methods_named(project, job.attr))
+    return bool(methods) and all(project.guards.of_function(m).guard is Guard.GUARDED for m in methods)
+
+
+def _methods_named(project: Project, name: str) -> Iterator[Scope]:
+    definition = f"def {name}(".encode()
+    for path in sorted(project.callers.mentioning(name)):
+        module = project.module_at(path) if definition in project.callers.data(path) else None
+        for statement in module.tree.body if module is not None else ():
+            for scope in scopes_within(module, statement):  # type: ignore[arg-type]
+                if scope.name == name and scope.owner is not None:
+                    yield scope
