@@ -362,6 +362,11 @@ def import_aliases(content: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(pair for names in listed for pair in _AS.findall(names))
 
 
+def with_aliases(names: frozenset[str], content: bytes) -> frozenset[str]:
+    """Names, and the others under which a file imports what is called so."""
+    return names.union(alias for name, alias in import_aliases(content) if name in names) if names else names
+
+
 def calls_in(module: Module, names: frozenset[str]) -> list[tuple[ast.Call, Scope]]:
     """The calls in a module whose callee's last part is one of ``names``; only functions that name one are linked."""
     rows = rows_calling(module.text, names)

@@ -139,3 +139,13 @@ class Rule:
             chain=chain,
             noqa_rows=self.ctx.noqa_rows(candidate),
         )
+
+
+class CallRule(Rule):
+    """A rule that judges calls one by one: every call that matches is a candidate."""
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """A call that may match."""
+        site = self.ctx.site(node)
+        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
+            self.ctx.candidate(node, site)

@@ -12,12 +12,10 @@ from bglint.index import context as where
 from bglint.index.background import QUEUERS
 from bglint.index.background import queues as queues
 from bglint.index.plain_results import is_plainly_decorated as is_plainly_decorated
-from bglint.rules.base import Rule
+from bglint.rules.base import CallRule
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import libcst as cst
 
     from bglint.config import Settings
     from bglint.index.facts import Scope
@@ -35,7 +33,7 @@ REVEALED_BY_QUEUEING = frozenset(
 ) | frozenset({"BGL209", "BGL306", "BGL501", "BGL502", "BGL503"})
 
 
-class QueueingRule(Rule):
+class QueueingRule(CallRule):
     """Judges the calls that queue a background task, one by one."""
 
     triggers = QUEUERS
@@ -47,12 +45,6 @@ class QueueingRule(Rule):
         before = (text[text.rfind("\n", 0, m.start()) + 1 : m.start()] for m in _METHOD.finditer(text))
         bound = [match[1] for line in before if (match := _BOUND_TO.search(line))]
         return self.triggers.union(imported, bound)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that queues a task."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
 
 def dependency_calls(project: Project, function: Scope) -> Iterator[ast.Call]:

@@ -13,11 +13,9 @@ from bglint.index.facts import BindingKind, Scope, dotted_text
 from bglint.index.request_path import is_route, registrations
 from bglint.model import Applicability, Edit, Finding, Level, Location, Span
 from bglint.rules.background._shared import REVEALED_BY_QUEUEING
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.project import Project
     from bglint.source import Source
 
@@ -33,7 +31,7 @@ class _Detached:
     name: str = ""
 
 
-class DetachedBackgroundTasks(Rule):
+class DetachedBackgroundTasks(CallRule):
     """Background tasks are queued on an object that no response knows.
 
     ## What it does
@@ -92,12 +90,6 @@ class DetachedBackgroundTasks(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes, or queues on, tasks that belong to no response."""
         return self._detached(call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that makes tasks, or queues one."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it, and what becomes of the tasks."""

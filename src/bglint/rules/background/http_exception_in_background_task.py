@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index.background import Step
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.catching import HTTP_EXCEPTION, ancestors, flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import is_registrar, is_route
@@ -87,7 +87,7 @@ class HttpExceptionInBackgroundTask(Rule):
     def words(self, source: Source) -> frozenset[str]:
         """The class, its subclasses, what gives one, and what this file calls them."""
         known = self.triggers | self.ctx.project.traits.http_errors
-        return known | {alias for name, alias in import_aliases(source.data) if name in known}
+        return with_aliases(known, source.data)
 
     def matches_statement(self, statement: ast.stmt, scope: Scope) -> bool:
         """Whether a ``raise`` sends an HTTPException out of a background task."""

@@ -13,11 +13,9 @@ from bglint.index.catching import flow_of
 from bglint.index.facts import dotted_text
 from bglint.index.request_path import is_route, registrations
 from bglint.model import Finding, Frame, Level
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.base import CallRule, Candidate
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
 
@@ -52,7 +50,7 @@ class _Worker:
     way: _Way
 
 
-class LoopApiInWorkerThread(Rule):
+class LoopApiInWorkerThread(CallRule):
     """A sync route, dependency or background task asks for the event loop.
 
     ## What it does
@@ -100,12 +98,6 @@ class LoopApiInWorkerThread(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call needs a loop that its thread has not."""
         return self._worker(call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that asks for the loop."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with what the function is, or the one that calls it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bglint.model import Finding, Level
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.base import CallRule, Candidate
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bglint.source import Source
 
 
-class BlockingRule(Rule):
+class BlockingRule(CallRule):
     """Reports calls on the loop that block in the way of ``kind``."""
 
     level = Level.ERROR
@@ -57,12 +57,6 @@ class BlockingRule(Rule):
         if isinstance(site, ast.Call):
             return blocking.of_call(site, scope, self.kind)
         return blocking.of_operation(site, scope, self.kind)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call in async code that blocks."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def visit_Attribute(self, node: cst.BaseExpression) -> None:
         """A property in async code that blocks when it is read."""

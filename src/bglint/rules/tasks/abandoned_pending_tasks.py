@@ -9,12 +9,10 @@ from bglint.index import context as where
 from bglint.index.callers import last_name
 from bglint.index.facts import dotted_text
 from bglint.model import Finding, Level
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.base import CallRule, Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import libcst as cst
 
     from bglint.index.facts import Scope
     from bglint.index.project import Project
@@ -26,7 +24,7 @@ _RUNNERS = frozenset({"asyncio_run", "run", "run_until_complete"})
 _COLLECTING = frozenset({"append", "add", "extend", "update"})
 
 
-class AbandonedPendingTasks(Rule):
+class AbandonedPendingTasks(CallRule):
     """Tasks that a wait with a timeout leaves behind are ignored.
 
     ## What it does
@@ -73,12 +71,6 @@ class AbandonedPendingTasks(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call leaves tasks behind."""
         return scope.is_async and self._why(call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that leaves tasks behind."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with what makes the wait end early, and where the tasks are lost."""

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases, last_name
+from bglint.index.callers import last_name, with_aliases
 from bglint.index.context import hands_on
 from bglint.index.fate import lost_as
 from bglint.model import Applicability, Finding, Level
@@ -101,7 +101,7 @@ class DanglingTask(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a task that nothing keeps."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.cleanup import is_cleanup
 from bglint.index.context import argument, is_awaited
 from bglint.index.fate import is_unused
@@ -75,7 +75,7 @@ class GatherExceptionsUnread(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call gathers exceptions that nobody reads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.context import is_awaited, withs_around
 from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Edit, Finding, Span
@@ -83,7 +83,7 @@ class GatherOutsideTaskGroup(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call is an awaited gather that leaves others running."""

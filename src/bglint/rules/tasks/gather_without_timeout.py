@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.context import is_awaited, withs_around
 from bglint.model import Finding
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.base import CallRule, Candidate
 from bglint.rules.tasks._awaitables import are_of_others, awaitables
 from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
@@ -29,7 +27,7 @@ _TIMEOUTS = frozenset(
 _LIMITED = frozenset({"anyio.sleep", "asyncio.sleep", "asyncio.wait_for"})
 
 
-class GatherWithoutTimeout(Rule):
+class GatherWithoutTimeout(CallRule):
     """Report background work that awaits `gather` under no timeout.
 
     ## What it does
@@ -76,17 +74,11 @@ class GatherWithoutTimeout(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call is an awaited gather without a timeout, in a function that may run in the background."""
         return scope.is_async and self._has_no_timeout(call, scope)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """An awaited gather without a timeout."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it where its function is proven to run in the background."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.context import TRIES, hands_on
 from bglint.index.facts import dotted_text
 from bglint.index.flow import nodes_of
@@ -79,7 +79,7 @@ class UnobservedTask(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call makes a task that something keeps, and the function itself does not look at."""

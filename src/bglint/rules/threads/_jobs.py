@@ -6,15 +6,13 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
-from bglint.index.callers import import_aliases, last_name
+from bglint.index.callers import last_name, with_aliases
 from bglint.index.facts import Scope
 from bglint.index.symbols import PARTIAL, Symbol
-from bglint.rules.base import Rule
+from bglint.rules.base import CallRule
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import libcst as cst
 
     from bglint.index.project import Project
     from bglint.source import Source
@@ -100,7 +98,7 @@ def thread_made(project: Project, call: ast.Call, scope: Scope, kinds: frozenset
     return made if any(base.name in kinds for base in project.resolver.mro(made.class_)) else None
 
 
-class ThreadRule(Rule):
+class ThreadRule(CallRule):
     """Judges the calls that make a thread: of ``Thread`` itself, and of its subclasses anywhere in the project."""
 
     @classmethod
@@ -112,13 +110,7 @@ class ThreadRule(Rule):
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, what this file calls them, and the subclasses of Thread."""
         known = self.triggers | self.ctx.project.traits.thread_classes
-        return known | {alias for name, alias in import_aliases(source.data) if name in known}
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that makes a thread."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
+        return with_aliases(known, source.data)
 
 
 def work_name(work: Scope) -> str:

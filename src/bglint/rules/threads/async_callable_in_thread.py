@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index.background import function_behind
-from bglint.index.callers import import_aliases, last_name
+from bglint.index.callers import last_name, with_aliases
 from bglint.index.facts import dotted_text
 from bglint.model import Finding, Level
 from bglint.rules.base import Candidate, Rule
@@ -69,7 +69,7 @@ class AsyncCallableInThread(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call hands an async function to a thread."""

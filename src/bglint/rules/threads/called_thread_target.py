@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases, last_name
+from bglint.index.callers import last_name, with_aliases
 from bglint.index.context import argument
 from bglint.index.facts import dotted_text
 from bglint.index.plain_results import gives_no_callable, is_async
@@ -67,7 +67,7 @@ class CalledThreadTarget(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call hands a thread the result of a call."""

@@ -15,12 +15,10 @@ from bglint.index.guards import Guard
 from bglint.index.linking import scopes_within
 from bglint.model import Finding, Level
 from bglint.rules._logged import log_errors
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 from bglint.rules.threads._jobs import SUBMITS, submitted_callable
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
 
@@ -31,7 +29,7 @@ _MAPS = frozenset(
 )
 
 
-class DroppedFuture(Rule):
+class DroppedFuture(CallRule):
     """Report jobs of a pool whose future is dropped.
 
     ## What it does
@@ -79,12 +77,6 @@ class DroppedFuture(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call starts jobs of which nobody hears again."""
         return isinstance(call.func, ast.Attribute) and lost_as(call, scope) is not None and self._starts(call, scope)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that starts jobs of which nobody hears again."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it unless the job lets no exception out."""

@@ -11,14 +11,12 @@ from bglint.index.cleanup import is_cleanup
 from bglint.index.facts import dotted_text
 from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 from bglint.rules.threads._jobs import run_by
 from bglint.rules.threads._joins import has_no_timeout, joined_kind
 from bglint.rules.threads._shared import alive_check, logger_at, place_of
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
 
@@ -27,7 +25,7 @@ _ENDS = frozenset({"kill", "terminate"})
 _ANSWERS = frozenset({"exitcode", "isAlive", "is_alive"}) | _ENDS
 
 
-class JoinTimeoutUnchecked(Rule):
+class JoinTimeoutUnchecked(CallRule):
     """Report `join(timeout)` whose outcome nobody looks at.
 
     ## What it does
@@ -83,12 +81,6 @@ class JoinTimeoutUnchecked(Rule):
         if joined_kind(self.ctx.project, call, scope) not in ("thread", "process") or _is_checked(call, scope):
             return False
         return not _is_told(self.ctx.project, call, scope)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A join with a timeout that nobody checks."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it but for daemons that something cleans up."""

@@ -9,14 +9,12 @@ from bglint.index import context as where
 from bglint.index.facts import Scope, dotted_text
 from bglint.index.origins import origins
 from bglint.model import Applicability, Edit, Finding, Span
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 from bglint.rules.threads._jobs import run_by
 from bglint.rules.threads._joins import has_no_timeout, joined_kind
 from bglint.rules.threads._shared import Place, alive_check, expression_refusal, logger_at, place_of
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.project import Project
 
 _STOPS = frozenset({"threading.Event.set", "multiprocessing.Event.set"})
@@ -30,7 +28,7 @@ class _Work(NamedTuple):
     ends: bool
 
 
-class JoinWithoutTimeout(Rule):
+class JoinWithoutTimeout(CallRule):
     """Report `join()` without a timeout on a thread, process or queue that may never be done.
 
     ## What it does
@@ -89,12 +87,6 @@ class JoinWithoutTimeout(Rule):
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call joins a thread, process or queue without a timeout."""
         return has_no_timeout(call) and joined_kind(self.ctx.project, call, scope) is not None
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A join without a timeout."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it unless the thread is proven to end, and no request waits for it."""

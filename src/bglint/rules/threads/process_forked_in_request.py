@@ -5,15 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases, last_name
+from bglint.index.callers import last_name, with_aliases
 from bglint.index.context import argument
 from bglint.index.origins import origins
 from bglint.model import Finding
-from bglint.rules.base import Candidate, Rule
+from bglint.rules.base import CallRule, Candidate
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
@@ -24,7 +22,7 @@ _WITHOUT_FORK = ("spawn", "forkserver")
 _NO_FORK_BY_DEFAULT = (3, 14)
 
 
-class ProcessForkedInRequest(Rule):
+class ProcessForkedInRequest(CallRule):
     """Report processes that are forked from code that handles requests.
 
     ## What it does
@@ -70,7 +68,7 @@ class ProcessForkedInRequest(Rule):
 
     def words(self, source: Source) -> frozenset[str]:
         """The triggers, and what this file calls them."""
-        return self.triggers | {alias for name, alias in import_aliases(source.data) if name in self.triggers}
+        return with_aliases(self.triggers, source.data)
 
     def matches(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call in a function forks this process."""
@@ -80,12 +78,6 @@ class ProcessForkedInRequest(Rule):
         if symbol.name in _FORKS:
             return True
         return symbol.name in _STARTERS and not self._starts_afresh(call, scope)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call that forks."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it in the request path."""

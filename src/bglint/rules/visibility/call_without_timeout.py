@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import import_aliases
+from bglint.index.callers import with_aliases
 from bglint.index.context import argument
 from bglint.index.timeouts import Missing, calls, missing_timeout
 from bglint.model import Applicability, Edit, Finding, Level, Span
-from bglint.rules.base import Candidate, Refused, Rewrite, Rule
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bglint.source import Source
 
 
-class CallWithoutTimeout(Rule):
+class CallWithoutTimeout(CallRule):
     """Report calls in the request path that have no timeout.
 
     ## What it does
@@ -101,12 +101,6 @@ class CallWithoutTimeout(Rule):
             and project.request_path.includes(scope)
         )
 
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call without a timeout."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
-
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it."""
         assert isinstance(candidate.site, ast.Call)
@@ -173,7 +167,7 @@ def _names_in(path: Path, project: Project) -> frozenset[str]:
         if entry["default"] == "none" or switched_off
         if (library := name.partition(".")[0]) in near or switched_off or project.callers.imports(path, library)
     )
-    return names.union(alias for name, alias in import_aliases(content) if name in names) if names else names
+    return with_aliases(names, content)
 
 
 _SWITCHED_OFF = re.compile(rb"timeout\s*=\s*None\b")

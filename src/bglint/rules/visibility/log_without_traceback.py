@@ -9,12 +9,10 @@ from bglint.index.context import argument, has_star
 from bglint.index.facts import dotted_text
 from bglint.index.handlers import LOUD, first_loud, handler_of, is_loud, keeps_error
 from bglint.model import Applicability, Finding, Level, Location, Span
-from bglint.rules.base import Candidate, Refused, Rewrite
+from bglint.rules.base import CallRule, Candidate, Refused, Rewrite
 from bglint.rules.visibility._shared import HandlerRule
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
@@ -23,7 +21,7 @@ _LOGGERS = frozenset({"logging.Logger", "logging.LoggerAdapter"})
 _SAME_LEVEL = "error"
 
 
-class LogWithoutTraceback(HandlerRule):
+class LogWithoutTraceback(HandlerRule, CallRule):
     """Report errors of background work that are logged without their traceback.
 
     ## What it does
@@ -93,12 +91,6 @@ class LogWithoutTraceback(HandlerRule):
             and not keeps_error(self.ctx.module, handler)
             and self.launch(handler, scope) is not None
         )
-
-    def visit_Call(self, node: cst.Call) -> None:
-        """A call of a logger."""
-        site = self.ctx.site(node)
-        if isinstance(site, ast.Call) and self.matches(site, self.ctx.scope(site)):
-            self.ctx.candidate(node, site)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it."""
