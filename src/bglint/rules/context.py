@@ -84,6 +84,13 @@ class RuleContext:
             utf8_column = len(line.encode("utf-8", "surrogatepass")[:utf8_column].decode("utf-8", "replace"))
         return Location(row, utf8_column + 1)
 
+    def handler_header(self, handler: ast.ExceptHandler) -> Span:
+        """Where ``except`` and the type that it names stand, without the colon."""
+        start = self._location(handler.lineno, handler.col_offset)
+        if handler.type is None:
+            return Span(start, Location(start.row, start.column + len("except")))
+        return Span(start, self.ast_span(handler.type).end)
+
     def text(self, node: cst.CSTNode | ast.expr | ast.stmt | Span) -> str:
         """The source of a node or span, exactly as written."""
         if isinstance(node, Span):

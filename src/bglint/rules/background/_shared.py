@@ -12,7 +12,7 @@ from bglint.index import context as where
 from bglint.index.background import QUEUERS
 from bglint.index.background import queues as queues
 from bglint.index.plain_results import is_plainly_decorated as is_plainly_decorated
-from bglint.rules.base import CallRule
+from bglint.rules.base import CallRule, Candidate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bglint.config import Settings
     from bglint.index.facts import Scope
     from bglint.index.project import Project
+    from bglint.model import Finding
     from bglint.source import Source
 
 # Each starts with a literal, which the regular expression engine finds without trying every word of the file.
@@ -45,6 +46,24 @@ class QueueingRule(CallRule):
         before = (text[text.rfind("\n", 0, m.start()) + 1 : m.start()] for m in _METHOD.finditer(text))
         bound = [match[1] for line in before if (match := _BOUND_TO.search(line))]
         return self.triggers.union(imported, bound)
+
+
+class HarmfulQueueingRule(QueueingRule):
+    """Reports calls that queue a background task for what ``harm`` says of them."""
+
+    def harm(self, call: ast.Call, scope: Scope) -> str | None:
+        """What is wrong with a call that queues a task; None unless it is proven."""
+        raise NotImplementedError
+
+    def matches(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call does harm."""
+        return self.harm(call, scope) is not None
+
+    def judge(self, candidate: Candidate, project: Project) -> Finding | None:
+        """Report it."""
+        assert isinstance(candidate.site, ast.Call)
+        message = self.harm(candidate.site, candidate.scope)
+        return self.finding(candidate, message) if message is not None else None
 
 
 def dependency_calls(project: Project, function: Scope) -> Iterator[ast.Call]:

@@ -11,8 +11,8 @@ from bglint.index.background import function_behind
 from bglint.index.facts import BindingKind, Scope, dotted_text
 from bglint.index.guards import is_stub
 from bglint.index.symbols import COROUTINE
-from bglint.model import Applicability, Finding, Level
-from bglint.rules.background._shared import REVEALED_BY_QUEUEING, QueueingRule, is_plainly_decorated, queues
+from bglint.model import Applicability, Level
+from bglint.rules.background._shared import REVEALED_BY_QUEUEING, HarmfulQueueingRule, is_plainly_decorated, queues
 from bglint.rules.base import Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOOP_STARTERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.gather"})
 
 
-class BackgroundTaskNeverRuns(QueueingRule):
+class BackgroundTaskNeverRuns(HarmfulQueueingRule):
     """A background task whose code never runs.
 
     ## What it does
@@ -72,17 +72,8 @@ class BackgroundTaskNeverRuns(QueueingRule):
     level = Level.ERROR
     reveals = REVEALED_BY_QUEUEING
 
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """Whether a call queues what never runs."""
-        return self._harm(call, scope) is not None
-
-    def judge(self, candidate: Candidate, project: Project) -> Finding | None:
-        """Report what never runs, and why."""
-        assert isinstance(candidate.site, ast.Call)
-        message = self._harm(candidate.site, candidate.scope)
-        return self.finding(candidate, message) if message is not None else None
-
-    def _harm(self, call: ast.Call, scope: Scope) -> str | None:
+    def harm(self, call: ast.Call, scope: Scope) -> str | None:
+        """Why what a call queues never runs."""
         project = self.ctx.project
         task = where.argument(call, 0, "func")
         if task is None or not queues(project, call, scope):

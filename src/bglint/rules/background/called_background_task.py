@@ -9,8 +9,8 @@ from bglint.index import context as where
 from bglint.index.facts import dotted_text
 from bglint.index.plain_results import gives_no_callable, is_async
 from bglint.index.symbols import COROUTINE
-from bglint.model import Applicability, Finding, Level, Location, Span
-from bglint.rules.background._shared import REVEALED_BY_QUEUEING, QueueingRule, queues
+from bglint.model import Applicability, Level, Location, Span
+from bglint.rules.background._shared import REVEALED_BY_QUEUEING, HarmfulQueueingRule, queues
 from bglint.rules.base import Candidate, Refused, Rewrite
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bglint.index.symbols import Symbol
 
 
-class CalledBackgroundTask(QueueingRule):
+class CalledBackgroundTask(HarmfulQueueingRule):
     """A function is called while it should be queued as a background task.
 
     ## What it does
@@ -66,17 +66,7 @@ class CalledBackgroundTask(QueueingRule):
     level = Level.ERROR
     reveals = REVEALED_BY_QUEUEING
 
-    def matches(self, call: ast.Call, scope: Scope) -> bool:
-        """Whether a call queues the result of a call."""
-        return self._harm(call, scope) is not None
-
-    def judge(self, candidate: Candidate, project: Project) -> Finding | None:
-        """Report what is called, and what happens to it."""
-        assert isinstance(candidate.site, ast.Call)
-        message = self._harm(candidate.site, candidate.scope)
-        return self.finding(candidate, message) if message is not None else None
-
-    def _harm(self, call: ast.Call, scope: Scope) -> str | None:
+    def harm(self, call: ast.Call, scope: Scope) -> str | None:
         """What is wrong with a call that queues a task; None unless it is proven."""
         task = where.argument(call, 0, "func")
         if not isinstance(task, (ast.Call, ast.Await, ast.Name)) or not queues(self.ctx.project, call, scope):

@@ -12,7 +12,7 @@ from bglint.index.cancellation import cancelling_handler, goes_on_after, suppres
 from bglint.index.catching import caught_types
 from bglint.index.context import TRIES
 from bglint.index.flow import nodes_of
-from bglint.model import Applicability, Edit, Finding, Level, Location, Span
+from bglint.model import Applicability, Edit, Finding, Level, Location
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class SwallowedCancellation(Rule):
             return
         handler = cancelling_handler(site, self.ctx.scope(site), self.ctx.project)  # type: ignore[arg-type]
         if handler is not None:
-            self.ctx.candidate(node, handler, span=self._header(handler), statement=site)
+            self.ctx.candidate(node, handler, span=self.ctx.handler_header(handler), statement=site)
 
     def _next_await(self, node: ast.stmt, scope: Scope) -> ast.AST | None:
         project = self.ctx.project
@@ -145,13 +145,6 @@ class SwallowedCancellation(Rule):
             or any(isinstance(part, (ast.Name, ast.Attribute)) and last_name(part) in words for part in ast.walk(kind))
             for kind in types
         )
-
-    def _header(self, handler: ast.ExceptHandler) -> Span:
-        """``except ...`` without the colon."""
-        start = self.ctx.ast_span(handler).start  # type: ignore[arg-type]
-        if handler.type is None:
-            return Span(start, Location(start.row, start.column + len("except")))
-        return Span(start, self.ctx.ast_span(handler.type).end)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it with the clause and the await that the coroutine goes on to."""
@@ -193,7 +186,7 @@ class SwallowedCancellation(Rule):
     def _exception(self, handler: ast.ExceptHandler) -> Edit:
         if handler.type is not None:
             return self.ctx.replace(handler.type, "Exception")
-        return self.ctx.insert(self._header(handler).end, " Exception")
+        return self.ctx.insert(self.ctx.handler_header(handler).end, " Exception")
 
     def _raise(self, handler: ast.ExceptHandler) -> Edit | None:
         """A ``raise`` at the end of a handler, in the place of a ``pass`` or ``continue``."""

@@ -104,7 +104,7 @@ class SilencedException(HandlerRule):
         scope = self.ctx.scope(statement)
         for clause, handler in zip(node.handlers, statement.handlers, strict=True):  # type: ignore[attr-defined]
             if self._launch(handler, scope) is not None:
-                self.ctx.candidate(clause, handler, self._header(handler))
+                self.ctx.candidate(clause, handler, self.ctx.handler_header(handler))
 
     def _launch(self, handler: ast.ExceptHandler, scope: Scope) -> Launch | None:
         """What makes the function run in the background, if this handler drops its errors."""
@@ -117,13 +117,6 @@ class SilencedException(HandlerRule):
         if is_settled_later(module, handler) or is_clean_up(module, handler) or ends_something(scope):
             return None
         return None if has_default(module, handler) else launch
-
-    def _header(self, handler: ast.ExceptHandler) -> Span:
-        """From ``except`` to the type that it names."""
-        start = self.ctx.ast_span(handler).start  # type: ignore[arg-type]
-        if handler.type is None:
-            return Span(start, Location(start.row, start.column + len("except")))
-        return Span(start, self.ctx.ast_span(handler.type).end)
 
     def judge(self, candidate: Candidate, project: Project) -> Finding | None:
         """Report it."""
