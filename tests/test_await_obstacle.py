@@ -9,6 +9,7 @@ import pytest
 
 from bglint.index.context import await_obstacle
 from bglint.index.facts import Module
+from bglint.index.outline import Outline
 
 LEGAL = [
     "async def f():\n    call()",
@@ -34,9 +35,8 @@ ILLEGAL = [
 
 
 def obstacle(text: str, target: tuple[int, int] = (3, 11)) -> str | None:
-    tree = ast.parse(text)
-    module = Module("m", Path("m.py"), text, tree)
-    node = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n) == "call()")
+    module = Module("m", Path("m.py"), Outline(text))
+    node = next(n for n in ast.walk(module.tree) if isinstance(n, ast.Call) and ast.unparse(n) == "call()")
     return await_obstacle(module, node, target)
 
 

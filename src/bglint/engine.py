@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from bglint.index.callers import last_name, rows_calling, rows_naming
+from bglint.index.callers import last_name
 from bglint.index.context import statement_of
 from bglint.index.linking import any_between, calls_on, statements_in
+from bglint.index.words import rows_calling, rows_naming
 from bglint.model import Finding, Fix
 from bglint.pieces import Piece, Unit, parse_piece, units, walk
 from bglint.rules import all_rules
@@ -19,7 +20,7 @@ from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import RuleContext
 from bglint.selectors import Selection, decided
 from bglint.source import Source
-from bglint.syntax import check_syntax, unparsable
+from bglint.syntax import unparsable
 
 if TYPE_CHECKING:
     from bglint.config import Settings
@@ -77,10 +78,10 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
         if not looks:
             if project.gave_up_on(source.path):  # it may well matter: parsing says what is wrong with it
                 project.add(source.path, source.text)
-            elif not project.has_parsed(source.path, source.text):
-                check_syntax(source.text)
+            project.check_syntax(source.path, source.text)
             return []
         module = project.add(source.path, source.text)
+        module.outline.check()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [unparsable(display_path, error)] if settings.enabled("BGL000", True) else []
     found: list[Finding] = []

@@ -13,13 +13,14 @@ import os
 import re
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index.facts import Module, Scope
 from bglint.index.linking import any_between, calls_on
+from bglint.index.words import rows_calling, rows_naming
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
@@ -43,8 +44,6 @@ _GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
 _RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")
 # After an attribute that is no module in an import or on the way to something else.
 _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
-# Also behind a parenthesis that closes: `(requests.get)(url)`.
-_OPENING = re.compile(r"[\s)\\]*\(")
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
 _MOST_FILES = 20_000
 # A class of which more files than these hold something is held everywhere, as far as a search is concerned.
@@ -381,42 +380,6 @@ def mentions_in(module: Module, name: str) -> list[tuple[ast.Call, Scope]]:
         for call, owner in calls_on(module, rows)
         if any_between(rows, call.lineno, call.end_lineno or call.lineno)
     ]
-
-
-def rows_calling(text: str, names: Iterable[str]) -> list[int]:
-    """The rows on which one of the names stands before an opening parenthesis, in order."""
-    return rows_naming(text, names, _OPENING.match)
-
-
-def rows_naming(text: str, names: Iterable[str], followed: Callable[[str, int], object] | None = None) -> list[int]:
-    """The rows on which one of the names stands as a word, in order; ``followed`` may refuse what stands after it."""
-    rows: list[int] = []
-    row, last = 1, 0
-    has_returns = "\r" in text
-    for at, end in sorted(words_in(text, names)):
-        if followed is None or followed(text, end):
-            row += text.count("\n", last, at)
-            if has_returns:  # one that stands alone ends a line, too
-                row += text.count("\r", last, at) - text.count("\r\n", last, at)
-            last = at
-            rows.append(row)
-    return rows
-
-
-def words_in(text: str, names: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Where the names stand as words, name by name. Much faster than one pattern of many alternatives."""
-    size = len(text)
-    for name in names:
-        at = text.find(name) if name else -1
-        while at >= 0:
-            end = at + len(name)
-            if (end == size or not _is_word(text[end])) and (not at or not _is_word(text[at - 1])):
-                yield at, end
-            at = text.find(name, end)
-
-
-def _is_word(character: str) -> bool:
-    return character == "_" or character.isalnum()
 
 
 def statements_at(module: Module, rows: list[int], *, headers: bool = False) -> Iterator[tuple[ast.stmt, Scope]]:

@@ -15,7 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bglint.index.linking import SCOPES, Parents, evaluated_outside, link, names_read, scopes_within
+from bglint.index.linking import SCOPES, Parents, any_between, evaluated_outside, link, names_read, scopes_within
+from bglint.index.outline import FUNCTION_TYPES, Outline
+from bglint.index.words import rows_naming
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
@@ -190,6 +192,8 @@ class Scope:
     @cached_property
     def returns(self) -> list[ast.expr | None]:
         """The values of its ``return`` statements."""
+        if not self.module.outline.may_hold(self.node, "return"):
+            return []
         self.module.link(self)
         return self.module.returns_of.get(self, [])
 
@@ -201,6 +205,8 @@ class Scope:
     @cached_property
     def yields(self) -> list[ast.Yield | ast.YieldFrom]:
         """Its ``yield`` expressions; a function with any is a generator."""
+        if not self.module.outline.may_hold(self.node, "yield"):
+            return []
         self.module.link(self)
         return self.module.yields_of.get(self, [])
 
@@ -245,6 +251,7 @@ class Module(Scope):
         "headers",
         "is_package",
         "linked",
+        "outline",
         "parents",
         "path",
         "returns_of",
@@ -254,11 +261,12 @@ class Module(Scope):
         "yields_of",
     )
 
-    def __init__(self, name: str, path: Path, text: str, tree: ast.Module, root: str = "") -> None:
+    def __init__(self, name: str, path: Path, outline: Outline, root: str = "") -> None:
         self.path = path
         self.root = root
-        self.text = text
-        self.tree = tree
+        self.outline = outline
+        self.text = text = outline.text
+        self.tree = tree = outline.tree
         self.is_package = path.stem == "__init__"
         self.has_walrus = ":=" in text
         self.parents = Parents(self)
@@ -279,10 +287,11 @@ class Module(Scope):
         """The module's names that functions bind through ``global``, with those bindings."""
         found: dict[str, list[tuple[Binding, Scope]]] = {}
         if "global " in self.text:
+            rows = rows_naming(self.text, ["global"])
             pending = [inner for statement in self.tree.body for inner in scopes_within(self, statement)]
             while pending:
                 function = pending.pop(0)
-                if function.is_function:
+                if function.is_function and any_between(rows, function.row, getattr(function.node, "end_lineno", 0)):
                     for name in sorted(function.names.globals):
                         written = function.names.bindings.get(name, ())
                         found.setdefault(name, []).extend((binding, function) for binding in written)
@@ -469,8 +478,7 @@ class _Collector:
 
 
 _HANDLERS: dict[type[ast.AST], Callable[[_Collector, Any], None]] = {
-    ast.FunctionDef: _Collector.function,
-    ast.AsyncFunctionDef: _Collector.function,
+    **dict.fromkeys(FUNCTION_TYPES, _Collector.function),
     ast.ClassDef: _Collector.class_,
     ast.Import: _Collector.import_,
     ast.ImportFrom: _Collector.import_from,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import Callers, Owner, rows_naming, statements_at
+from bglint.index.callers import Callers, Owner, statements_at
 from bglint.index.facts import Binding, BindingKind, Module, Scope
 from bglint.index.symbols import Symbol
+from bglint.index.words import rows_naming
 
 if TYPE_CHECKING:
     from bglint.index.project import Project

@@ -10,11 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bglint.index.outline import FUNCTION_TYPES
+
 if TYPE_CHECKING:
     from bglint.index.facts import Module, Scope
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_SCOPE_TYPES = frozenset(SCOPES)
+_SCOPE_TYPES = frozenset({*FUNCTION_TYPES, ast.Lambda, ast.ClassDef})
 _LEAVES = frozenset({
     ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom, ast.alias, ast.Global,
     ast.Nonlocal, ast.MatchSingleton,
@@ -40,6 +42,8 @@ class _Fields(dict[type, tuple[str, ...]]):
 
 
 _FIELDS = _Fields()
+# Those that are evaluated where a function is defined; its body may not have been parsed yet.
+_HEADER = tuple(name for name in _FIELDS[ast.FunctionDef] if name != "body")
 
 
 class Parents(dict[ast.AST, ast.AST]):
@@ -148,8 +152,9 @@ def _walk(module: Module, stack: list[tuple[ast.AST, Scope]], root: Scope) -> li
         kind = type(node)
         if kind in _NOTED:
             found.append((node, scope))
+        is_entered = root.is_function or node is root.node or kind not in FUNCTION_TYPES
         children: list[ast.AST] = []
-        for name in _FIELDS[kind]:
+        for name in _FIELDS[kind] if is_entered else _HEADER:
             value = getattr(node, name)
             if value is None:
                 continue
@@ -270,8 +275,15 @@ def _header_calls(module: Module, statement: ast.stmt, scope: Scope) -> list[tup
     stack: list[tuple[ast.AST, Scope]] = []
     holders: list[ast.AST] = [statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())]
     for holder in holders:
-        for child in ast.iter_child_nodes(holder):
-            if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
-                module.parents[child] = holder
-                stack.append((child, scope))
+        for child in _header_nodes(holder):
+            module.parents[child] = holder
+            stack.append((child, scope))
     return [(node, owner) for node, owner in _walk(module, stack[::-1], scope) if isinstance(node, ast.Call)]
+
+
+def _header_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes right below one, those of its blocks left out."""
+    for name in _FIELDS[type(node)]:
+        if name not in _BLOCKS:
+            value = getattr(node, name)
+            yield from value if type(value) is list else () if value is None else (value,)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import last_name, rows_naming, statements_at
+from bglint.index.callers import last_name, statements_at
 from bglint.index.context import COMPREHENSIONS
 from bglint.index.facts import Module, dotted_text
+from bglint.index.words import rows_naming
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bglint.index.callers import rows_naming, statements_at
+from bglint.index.callers import statements_at
 from bglint.index.context import FUNCTIONS, used_through
 from bglint.index.facts import PROPERTIES, Module, Scope, dotted_text
+from bglint.index.words import rows_naming
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.MatMult: "matmul", ast.Div: "truediv", ast.Mod: "mod",

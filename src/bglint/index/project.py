@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import gc
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,12 +17,14 @@ from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
 from bglint.index.launches import HandedNames, Launches
 from bglint.index.observers import Observers
+from bglint.index.outline import Outline
 from bglint.index.reach import Reach
 from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
 from bglint.index.traits import Traits
 from bglint.source import Source, read_bytes
+from bglint.syntax import check_syntax
 
 _MISSING = object()
 
@@ -231,20 +232,25 @@ class Project:
             self.forget_answers()
             self.__dict__.pop("launches", None)  # it goes by rows
             self._by_name.clear()
-        self._spent += len(text)
-        module = parse(path, text, self.module_name(path), self.root_of(path))
+        module = parse(path, text, self.module_name(path), self.root_of(path), self._spend)
         self._by_path[key] = module
         self._added[module.name] = module
         return module
+
+    def _spend(self, characters: int) -> None:
+        self._spent += characters
 
     def gave_up_on(self, path: Path) -> bool:
         """Whether a file could not be read or parsed, so that nothing of it is known."""
         return os.path.abspath(path) in self._given_up
 
-    def has_parsed(self, path: Path, text: str) -> bool:
-        """Whether a file of this text has been indexed."""
+    def check_syntax(self, path: Path, text: str) -> None:
+        """Raise what ``ast.parse`` raises for ``text``, the content of ``path``; what has been parsed is not again."""
         known = self._by_path.get(os.path.abspath(path))
-        return known is not None and known.text == text
+        if known is not None and known.text == text:
+            known.outline.check()
+        else:
+            check_syntax(text)
 
     def module_at(self, path: Path) -> Module | None:
         """The module in a file; None where it cannot be read or parsed."""
@@ -414,14 +420,18 @@ class Project:
         return names
 
 
-def parse(path: Path, text: str, name: str, root: str = "") -> Module:
-    """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth)."""
+def parse(
+    path: Path, text: str, name: str, root: str = "", parsed: Callable[[int], None] = lambda characters: None
+) -> Module:
+    """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth).
+
+    ``parsed`` is told how many characters have become syntax trees, now and when more of them do. What is wrong in the
+    bodies of functions is not found before somebody looks into them, or by ``module.outline.check``.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Module(name, path, text, ast.parse(text), root)
+        return Module(name, path, Outline(text, parsed), root)
     finally:
         if enabled:
             gc.enable()
