@@ -102,6 +102,7 @@ class Callers:
         self._buckets: list[int] = []
         self._files: list[Path] | None = None
         self._holding: dict[Owner, frozenset[Path]] = {}
+        self._widespread: set[Owner] = set()
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] = {}
         self._holding_words: dict[tuple[bytes, ...], tuple[Path, ...]] = {}
@@ -248,8 +249,15 @@ class Callers:
             names = holders(self.project, self, wanted, {owner.name: near}, most_looks=_MOST_LOOKS)
             if names is not None:
                 near = frozenset().union(*(h.users & self.mentioning(h.name) for h in names.values()))
+            else:
+                self._widespread.add(owner)
             self._holding[owner] = near
         return self._holding[owner]
+
+    def is_widespread(self, owner: Owner) -> bool:
+        """Whether objects of a project class are held in too many places to tell where."""
+        self.holding(owner)
+        return owner in self._widespread
 
     def mentions(self, path: Path, name: str) -> bool:
         """Whether a word stands in a file."""

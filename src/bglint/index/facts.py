@@ -243,9 +243,13 @@ class Scope:
 
 
 class Module(Scope):
-    """One parsed file. ``name`` is its dotted import name, ``path`` where it lies, ``root`` where that name starts."""
+    """One parsed file. ``name`` is its dotted import name, ``path`` where it lies, ``root`` where that name starts.
+
+    ``uses`` counts how often other modules asked for it.
+    """
 
     __slots__ = (
+        "__weakref__",
         "calls_of",
         "has_walrus",
         "headers",
@@ -258,6 +262,7 @@ class Module(Scope):
         "root",
         "text",
         "tree",
+        "uses",
         "yields_of",
     )
 
@@ -265,17 +270,35 @@ class Module(Scope):
         self.path = path
         self.root = root
         self.outline = outline
-        self.text = text = outline.text
-        self.tree = tree = outline.tree
+        self.text = outline.text
+        self.tree = outline.tree()
+        self.uses = 0
         self.is_package = path.stem == "__init__"
-        self.has_walrus = ":=" in text
+        self.has_walrus = ":=" in self.text
         self.parents = Parents(self)
         self.headers: dict[ast.stmt, list[tuple[ast.Call, Scope]]] = {}
         self.calls_of: dict[Scope, list[ast.Call]] = {}
         self.returns_of: dict[Scope, list[ast.expr | None]] = {}
         self.yields_of: dict[Scope, list[ast.Yield | ast.YieldFrom]] = {}
         self.linked: dict[ast.AST, list[tuple[ast.Call, Scope]]] = {}
-        super().__init__(self, tree, name, None)
+        self.node = self.tree
+        self.name = name
+        self.parent = None
+
+    @property
+    def module(self) -> Module:  # type: ignore[override]
+        """This module: kept nowhere, so that it is gone when nobody needs it."""
+        return self
+
+    def forget(self) -> None:
+        """Drop what was found out about this file and can be again: nothing refers back to it then."""
+        pending: list[Scope] = [self]
+        while pending:
+            scope = pending.pop()
+            pending += scope.__dict__.get("children", {}).values()
+            scope.__dict__.clear()
+        for known in (self.parents, self.headers, self.calls_of, self.returns_of, self.yields_of, self.linked):
+            known.clear()
 
     @cached_property
     def full_name(self) -> str:

@@ -65,7 +65,7 @@ def holders(
             return None
         following: dict[str, Holder] = {}
         for path in sorted(looks, key=str):
-            project.trim(rounds=3)
+            project.trim()
             for name, owner, is_function, classes in _held_in(project, path, looks[path], targets):
                 if name not in found or not found[name].bound:  # also a word to start from that is bound to an object
                     holder = following.setdefault(name, Holder(name, is_function))

@@ -6,6 +6,7 @@ Nothing is walked that no question is about: a whole function for ``link``, sing
 from __future__ import annotations
 
 import ast
+import weakref
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,11 +52,14 @@ class Parents(dict[ast.AST, ast.AST]):
 
     def __init__(self, module: Module) -> None:
         super().__init__()
-        self.module = module
+        self._module = weakref.ref(module)
 
     def __missing__(self, node: ast.AST) -> ast.AST:
-        for scope in _scopes_at(self.module, _row_of(node)) if node is not self.module.tree else ():
-            link(self.module, scope)
+        module = self._module()
+        if module is None:
+            raise KeyError(node)
+        for scope in _scopes_at(module, _row_of(node)) if node is not module.tree else ():
+            link(module, scope)
             found = super().get(node)
             if found is not None:
                 return found

@@ -10,7 +10,6 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -46,25 +45,32 @@ class _Body(NamedTuple):
     placeholder: str
 
 
-@dataclass
 class Outline:
-    """The tree of one file, and which of its bodies nobody has looked into yet.
+    """The text of a file, and the bodies in it that nobody has looked into yet.
 
-    ``parsed`` is told how many characters have become nodes, each time some do.
+    ``parsed`` is how many characters have become nodes; ``spend`` is told so each time some do.
     """
 
-    text: str
-    parsed: Callable[[int], None] = lambda characters: None
-    tree: ast.Module = field(init=False)
-    unread: dict[int, _Body] = field(default_factory=dict)  # by row of the ``def``
-    is_broken: bool = False
+    def __init__(self, text: str, spend: Callable[[int], None] = lambda characters: None) -> None:
+        self.text = text
+        self.parsed = 0
+        self._spend = spend
+        self._unread: dict[int, _Body] = {}  # by row of the ``def``
+        self._is_broken = False
 
-    def __post_init__(self) -> None:
-        """Raises what ``ast.parse`` raises, for what is wrong outside the bodies left out."""
-        self.tree = self._outlined() or self._whole()
+    def tree(self) -> ast.Module:
+        """The syntax tree, made anew. Raises what ``ast.parse`` raises for what is wrong outside the bodies left out.
+
+        It is not kept: functions that are not read yet refer to this outline.
+        """
+        return self._outlined() or self._whole()
+
+    def _count(self, characters: int) -> None:
+        self.parsed += characters
+        self._spend(characters)
 
     def _whole(self) -> ast.Module:
-        self.parsed(len(self.text))
+        self._count(len(self.text))
         return _parsed(self.text)
 
     def _outlined(self) -> ast.Module | None:
@@ -82,40 +88,40 @@ class Outline:
         functions = {node.lineno: node for node in _functions(tree) if node.lineno in bodies}
         if len(functions) < len(bodies) or not all(_is_left_out(f, bodies[row]) for row, f in functions.items()):
             return None
-        self.parsed(len(shorter))
+        self._count(len(shorter))
         for row, function in functions.items():
-            self.unread[row] = bodies[row]
+            self._unread[row] = bodies[row]
             del function.body
             function.__class__ = _UNREAD[type(function)]  # type: ignore[assignment]
-            function.outline = self  # type: ignore[attr-defined]
+            function.__dict__["outline"] = self
         return tree
 
     def read(self, row: int) -> list[ast.stmt]:
         """The body of the function that is defined on a row; nothing but ``pass`` where it cannot be parsed."""
-        body = self.unread[row]
+        body = self._unread[row]
         text = self.text[body.start : body.end]
         try:
             block = _parsed("\n" * (body.first - 2) + "if 1:\n" + text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self.is_broken = True
+            self._is_broken = True
             return [ast.Pass(lineno=body.last, end_lineno=body.last, col_offset=0, end_col_offset=0)]
-        del self.unread[row]
-        self.parsed(len(text))
+        del self._unread[row]
+        self._count(len(text))
         assert isinstance(block, ast.If)
         return block.body
 
     def may_hold(self, function: ast.AST, word: str) -> bool:
         """Whether a word can stand in the body of a function; a body that is parsed already can hold any."""
-        body = self.unread.get(function.lineno) if isinstance(function, _UNREAD_TYPES) else None
+        body = self._unread.get(function.lineno) if isinstance(function, _UNREAD_TYPES) else None
         return body is None or self.text.find(word, body.start, body.end) >= 0
 
     def check(self) -> None:
         """Raise what ``ast.parse`` would raise for the whole text."""
-        if self.is_broken:
+        if self._is_broken:
             _parsed(self.text)
-        elif self.unread:
+        elif self._unread:
             try:
-                check_syntax("\n".join(f"if 1:\n{self.text[b.start : b.end]}" for b in self.unread.values()))
+                check_syntax("\n".join(f"if 1:\n{self.text[b.start : b.end]}" for b in self._unread.values()))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 check_syntax(self.text)
 
@@ -240,7 +246,7 @@ def _is_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef, body: _Body) 
 def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.FunctionDef | ast.AsyncFunctionDef:
     """Make a function a plain ``def``, with its body."""
     outline: Outline = function.__dict__.pop("outline")
-    function.__class__ = _PLAIN[type(function)]
+    function.__class__ = _PLAIN[type(function)]  # type: ignore[assignment]
     function.body = outline.read(function.lineno)
     return function
 
@@ -248,7 +254,7 @@ def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.FunctionDef |
 class _UnreadFunction(ast.FunctionDef):
     """A function whose body is parsed when it is asked for."""
 
-    body = property(lambda self: _read(self).body)  # type: ignore[assignment]
+    body = property(lambda self: _read(self).body)
 
 
 class _UnreadAsyncFunction(ast.AsyncFunctionDef):

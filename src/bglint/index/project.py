@@ -23,7 +23,7 @@ from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
 from bglint.index.symbols import Symbol
 from bglint.index.traits import Traits
-from bglint.source import Source, read_bytes
+from bglint.source import Source, SourceError, read_bytes
 from bglint.syntax import check_syntax
 
 _MISSING = object()
@@ -184,23 +184,28 @@ class Project:
         finally:
             self._held_still = before
 
-    def trim(self, rounds: int = 1) -> bool:
-        """Drop all modules, and what was concluded from them, where they have outgrown the budget.
+    def trim(self) -> bool:
+        """Where modules have outgrown the budget, drop what was concluded from them, and those that were used least.
 
         They are read again when they are needed: answers do not change, but scopes from before are not those from
         after. What is known of the project by name only (``callers``, ``reach``) stays. Returns whether it was so.
-
-        A search that comes back to the same files over and over asks with ``rounds``: to read them all again each
-        time costs more than it saves, up to that many times the budget.
         """
-        if self._held_still or self._spent <= self.budget * rounds:
+        if self._held_still or self._spent <= self.budget:
             return False
-        self._spent = 0
-        self._by_path.clear()
-        self._by_name.clear()
-        self._added.clear()
         self.forget_answers()
-        gc.collect()
+        modules = (module for module in self._by_path.values() if module is not None)
+        kept: set[Module] = set()
+        self._spent = 0
+        for module in sorted(modules, key=lambda module: -module.uses):
+            module.uses //= 2
+            if self._spent + module.outline.parsed <= self.budget // 2:
+                self._spent += module.outline.parsed
+                kept.add(module)
+            else:
+                module.forget()
+        self._by_path = {path: module for path, module in self._by_path.items() if module in kept}
+        self._by_name = {name: module for name, module in self._by_name.items() if module in kept}
+        self._added = {name: module for name, module in self._added.items() if module in kept}
         return True
 
     def forget_answers(self) -> None:
@@ -261,7 +266,14 @@ class Project:
             given = self._linted.get(key)
             try:
                 return self.add(path, given.text if given is not None else self.read(path))
-            except Exception:  # whatever is wrong with that file is reported where the file itself is linted
+            except (
+                SourceError,
+                OSError,
+                SyntaxError,
+                ValueError,
+                RecursionError,
+                MemoryError,
+            ):  # whatever is wrong with that file is reported where the file itself is linted
                 self._given_up.add(key)
                 return None
         return known  # type: ignore[return-value]
@@ -275,6 +287,8 @@ class Project:
             if path is None:
                 return self._added.get(dotted)
             known = self._by_name[key] = self.module_at(path)
+        if known is not None:
+            known.uses += 1  # type: ignore[attr-defined]
         return known  # type: ignore[return-value]
 
     def find(self, dotted: str, root: str = "") -> Path | None:
@@ -421,17 +435,17 @@ class Project:
 
 
 def parse(
-    path: Path, text: str, name: str, root: str = "", parsed: Callable[[int], None] = lambda characters: None
+    path: Path, text: str, name: str, root: str = "", spend: Callable[[int], None] = lambda characters: None
 ) -> Module:
     """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth).
 
-    ``parsed`` is told how many characters have become syntax trees, now and when more of them do. What is wrong in the
+    ``spend`` is told how many characters have become syntax trees, now and when more of them do. What is wrong in the
     bodies of functions is not found before somebody looks into them, or by ``module.outline.check``.
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
-        return Module(name, path, Outline(text, parsed), root)
+        return Module(name, path, Outline(text, spend), root)
     finally:
         if enabled:
             gc.enable()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from bglint.index import data
 from bglint.index.blocking import Blocking, Sink
@@ -25,6 +25,9 @@ from bglint.index.sinks import sinks_of
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
+
+# A file, and the names that are worth a look in it.
+NamesIn: TypeAlias = tuple[Path, frozenset[str]]
 
 # Methods that run where their class is called, or what it gives is used at once.
 _RUN_BY_CLASS = frozenset(
@@ -57,7 +60,7 @@ class Reach:
         self._by_file: dict[Path, list[Provider]] = {}
         self._providers = self._find_providers()
         self._found: set[Place] = set()  # the sync functions that reach a sink
-        self._find(self._calls((path, self.direct(path)) for path in self.callers.files))
+        self._find(((path, self.direct(path)) for path in self.callers.files), ())
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
@@ -115,68 +118,78 @@ class Reach:
         for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
         self._found = {place for place in self._found if place.path != path}
-        calls = self._calls([(path, self.callees(path))])
-        self._find(chain(calls, self._operations([(path, self.operated(path))])))
+        self._find([(path, self.callees(path))], [(path, self.operated(path))])
 
-    def _find(self, ways: Iterable[Way]) -> None:
-        fresh = self._round(ways, self._found)
+    def _find(self, calling: Iterable[NamesIn], operating: Iterable[NamesIn]) -> None:
+        """Look into files for calls and operations of names, then for what reaches their functions, and so on."""
+        fresh = self._round(calling, operating)
         while fresh or self._fresh_methods:
             methods, self._fresh_methods = self._fresh_methods, set()
-            calls = self._calls(self._callers_of(fresh))
-            fresh = self._round(chain(calls, self._operations(self._users_of(methods))), self._found)
+            fresh = self._round(self._callers_of(fresh), self._users_of(methods))
 
-    def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
+    def _round(self, calling: Iterable[NamesIn], operating: Iterable[NamesIn]) -> set[tuple[str, Place]]:
+        """The functions found in files by calls and operations of names; each once for every name it is called by."""
+        fresh: set[tuple[str, Place]] = set()
+        for path, names in calling:
+            self.project.trim()
+            fresh |= self._follow(self._calls(path, names))
+        for path, names in operating:
+            self.project.trim()
+            fresh |= self._follow(self._operations(path, names))
+        return fresh
+
+    def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[NamesIn]:
         for path, names in self.callers.files_reaching(sorted(functions, key=str)):
             self._indirect.setdefault(path, set()).update(names)
             yield path, names
 
-    def _calls(self, files: Iterable[tuple[Path, frozenset[str]]]) -> Iterator[Way]:
-        """The calls of a file's names, for several files."""
+    def _calls(self, path: Path, names: frozenset[str]) -> Iterator[Way]:
+        """The calls of names in a file."""
+        called = self.callers.called(path)
+        looks = frozenset(name for name in names if name.encode() in called)
+        module = self.project.module_at(path) if looks else None
         blocking = Blocking(self.project)
-        for path, names in files:
-            if self.project.trim(rounds=3):
-                blocking = Blocking(self.project)
-            called = self.callers.called(path)
-            looks = frozenset(name for name in names if name.encode() in called)
-            module = self.project.module_at(path) if looks else None
-            for call, scope in calls_in(module, looks) if module is not None else ():
-                yield Way(call, scope, blocking.runs(call, scope))
+        for call, scope in calls_in(module, looks) if module is not None else ():
+            yield Way(call, scope, blocking.runs(call, scope))
 
-    def _users_of(self, methods: set[tuple[str, Owner]]) -> Iterator[tuple[Path, frozenset[str]]]:
-        """The files that may run methods or properties by operations, with the names that count there."""
+    def _users_of(self, methods: set[tuple[str, Owner]]) -> Iterator[NamesIn]:
+        """The files that may run methods or properties by operations, with the names that count there.
+
+        Operators show no name: those of objects that may be anywhere are not looked for.
+        """
         wanted: dict[Path, set[str]] = {}
         for name, owner in sorted(methods, key=str):
-            files = self.callers.holding(owner)
-            for path in files if name in OPERATORS else files & self.callers.mentioning(name):
+            if name not in OPERATORS:
+                files = self.callers.holding(owner) & self.callers.mentioning(name)
+            else:
+                files = _NOWHERE if self.callers.is_widespread(owner) else self.callers.holding(owner)
+            for path in files:
                 wanted.setdefault(path, set()).add(name)
         for path in sorted(wanted, key=str):
             self._operated.setdefault(path, set()).update(wanted[path])
             yield path, frozenset(wanted[path])
 
-    def _operations(self, files: Iterable[tuple[Path, frozenset[str]]]) -> Iterator[Way]:
-        """The operations that may run methods and properties of a file's names, for several files."""
+    def _operations(self, path: Path, names: frozenset[str]) -> Iterator[Way]:
+        """The operations in a file that may run methods and properties of some names."""
+        module = self.project.module_at(path) if names else None
         blocking = Blocking(self.project)
-        for path, names in files:
-            if self.project.trim(rounds=3):
-                blocking = Blocking(self.project)
-            module = self.project.module_at(path) if names else None
-            for operation, scope in operations_in(module, names) if module is not None else ():
-                yield Way(operation.node, scope, blocking.run_by(operation, scope))
+        for operation, scope in operations_in(module, names) if module is not None else ():
+            yield Way(operation.node, scope, blocking.run_by(operation, scope))
 
-    def _round(self, ways: Iterable[Way], found: set[Place]) -> set[tuple[str, Place]]:
+    def _follow(self, ways: Iterable[Way]) -> set[tuple[str, Place]]:
         """The sync functions, not found before, that go one of the ways to a sink or a found function.
 
         Each by its place, once for every name under which it is called. Such ways in async functions are noted.
         """
         fresh: set[tuple[str, Place]] = set()
         for node, scope, run in ways:
-            if not scope.is_function or (not scope.is_async and Place.of(scope) in found):
+            if not scope.is_function or (not scope.is_async and Place.of(scope) in self._found):
                 continue
-            if any(self._is_way(reached, found) for reached in run):
+            if any(map(self._is_reached, run)):
                 if scope.is_async:
                     self._note(node, scope.module.path)
                 else:
-                    found.add(place := Place.of(scope))
+                    self._found.add(place := Place.of(scope))
                     fresh.update((name, place) for name in self._looks(scope))
                     if place.owner is not None and runs_by_operation(scope):
                         self._fresh_methods.add((scope.name, place.owner))
@@ -189,8 +202,8 @@ class Reach:
         else:
             self._used_on_loop.setdefault(path, set()).add(here)
 
-    def _is_way(self, reached: Sink | Scope, found: set[Place]) -> bool:
-        return reached.kind in self.kinds if isinstance(reached, Sink) else Place.of(reached) in found
+    def _is_reached(self, run: Sink | Scope) -> bool:
+        return run.kind in self.kinds if isinstance(run, Sink) else Place.of(run) in self._found
 
     def _looks(self, function: Scope) -> set[str]:
         """What calls of a function look like: its name, its class's for ``__init__``, and aliases of these."""
