@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ import projects  # noqa: E402
 import realfix  # noqa: E402
 import robustness  # noqa: E402
 import runs  # noqa: E402
+import scale  # noqa: E402
 import startup  # noqa: E402
 import tools  # noqa: E402
 
@@ -372,3 +374,24 @@ class TestRealfix:
             (tmp_path / folder).mkdir()
             (tmp_path / folder / "m.py").write_text(text)
         assert realfix.rows_changed(tmp_path / "old", tmp_path / "new") == {"m.py": {2, 3}}
+
+
+# scale.py
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs to be told what a process used")
+def test_a_run_is_told_by_its_size_time_and_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import asyncio\n\nasync def f():\n    asyncio.create_task(g())\n")
+    cost = scale.lint("here", tmp_path)
+    assert (cost.name, cost.files) == ("here", 1)
+    assert cost.seconds > 0
+    assert cost.memory > 5
+    with pytest.raises(RuntimeError, match="here: bglint ended with exit code 2"):
+        scale.lint("here", tmp_path, ["--select", "BGL999"])
+
+
+def test_the_whole_is_compared_with_all_parts_together() -> None:
+    parts = [scale.Cost("a", 1, 0.1, 2.0, 50), scale.Cost("b", 2, 0.2, 3.0, 60)]
+    assert scale.summary(parts, scale.Cost("both", 3, 0.3, 5.5, 70.4)) == (
+        "3 files at once take 1.10 times as long as one by one (5.5 s, 5.0 s), and 70 MB"
+    )

@@ -178,7 +178,7 @@ class Session:
         self.note(files)
         if sum(_size(path) for path in files) <= _SMALL_PROJECT:
             for project in self._projects.values():
-                project.budget = _SMALL_PROJECT
+                project.budget = _ROOM
         jobs = suitable(files) if jobs is None else jobs
         if jobs > 1:
             # Worked out once, before the processes part.
@@ -242,8 +242,10 @@ class Session:
         ]
 
 
-# Bytes of source: what is held as syntax trees from beginning to end rather than read several times.
+# Bytes of source: up to which size of all files more of them are held as syntax trees rather than read several times,
+# and how much. A megabyte of it takes fifty; the text of a large project needs the room itself.
 _SMALL_PROJECT = 9_000_000
+_ROOM = 6_000_000
 _FIRST_FILES = 5
 
 
