@@ -334,7 +334,7 @@ def is_logger_call(node: ast.Call) -> bool:
 
 
 def _is_harmless_method(node: ast.Call) -> bool:
-    """Whether a method of something unknown is, by its name, one of a string's, a list's or a dictionary's."""
+    """Whether a method of something unknown is, by its name, one of a string's, a list's or the like."""
     func = node.func
     if not isinstance(func, ast.Attribute):
         return False
@@ -344,6 +344,8 @@ def _is_harmless_method(node: ast.Call) -> bool:
         return isinstance(key, ast.Constant) and isinstance(key.value, str) and "/" not in key.value
     if func.attr == "pop":
         return len(node.args) == 2  # a dictionary's, with a default
+    if func.attr == "release":
+        return "semaphore" in dotted_text(func.value).rpartition(".")[2].lower()
     return func.attr in data.load("harmless.toml")["methods"]
 
 
