@@ -1,6 +1,6 @@
 """What bglint costs on a large corpus, beside what its parts cost one by one: processor time and peak memory.
 
-    python benchmarks/scale.py                         some 3,000 files: ten applications and libraries
+    python benchmarks/scale.py                         some 3,000 files: ten packages that do not import each other
     python benchmarks/scale.py --packages khoj letta   only these
     python benchmarks/scale.py --select BGL            with every rule
 
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from tools import BGLINT, import_path
 
-CORPUS = ("aiogram", "chainlit", "crewai", "dstack", "fastapi", "khoj", "letta", "mitmproxy", "starlette", "uvicorn")
+CORPUS = ("bentoml", "chainlit", "crewai", "dstack", "gradio", "khoj", "letta", "mitmproxy", "octoprint", "sanic")
 _WORKED = (0, 1)
 
 

@@ -158,6 +158,7 @@ def walk(tree: cst.CSTNode, rules: Iterable[Rule], ctx: RuleContext) -> None:
         for child in children:
             parents[child] = node
         stack.extend(reversed(children))
+    ctx.visiting = None
 
 
 def _dispatch(rules: Iterable[Rule]) -> dict[str, list[tuple[Rule, Callable[[Any], Any]]]]:

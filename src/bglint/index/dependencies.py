@@ -43,7 +43,7 @@ class Lease:
     way: tuple[Scope, ...] = ()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)  # several rules ask about one function; what is kept here keeps its project
 def leases(function: Scope, project: Project) -> tuple[Lease, ...]:
     """Everything that is lent to a function, by its own dependencies and by theirs."""
     return tuple(_leases(function, project, frozenset({function})))

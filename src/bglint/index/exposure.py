@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +46,7 @@ class Exposure:
     """Answers for one project; remembers its answers. ``callables`` judges what is called, decorators considered."""
 
     def __init__(self, callables: Guards) -> None:
-        self.callables = callables
+        self.callables: Guards = weakref.proxy(callables)  # it owns this object
         self.project = callables.project
         self._answers: dict[Scope, _Answer] = {}
         # Where nothing was found as long as nothing is found in others.

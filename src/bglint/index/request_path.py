@@ -117,7 +117,7 @@ class RequestPath:
         outer = function.parent
         if outer is not None and outer.is_function:
             yield outer  # what a function defines it also runs, as far as one can tell
-        for call, scope, is_call in self.references(function):
+        for call, scope, is_call in self.references(function, _MOST_FILES):
             if not is_call and is_registrar(self.project.resolve(call.func, scope)):
                 yield None
             yield from _function_at(scope)
@@ -144,19 +144,22 @@ class RequestPath:
                     found.setdefault(word.decode("utf-8", "replace"), set()).add(path)
         return found
 
-    def references(self, function: Scope) -> Iterator[tuple[ast.Call, Scope, bool]]:
-        """The calls of a function (True), and those that are given it (False), each with the scope it is made in."""
+    def references(self, function: Scope, most_files: int | None = None) -> Iterator[tuple[ast.Call, Scope, bool]]:
+        """The calls of a function (True), and those that are given it (False), each with the scope it is made in.
+
+        Under a name that more than ``most_files`` may mean it by, it is not looked for.
+        """
         callers = self.project.callers
         is_method = function.owner is not None and function.name not in _MADE_BY_CLASS
-        near = callers.holding(Owner.of(function.owner)) if is_method else callers.reaching(function.module.path)  # type: ignore[arg-type]
-        files = sorted(near)
+        home = function.module.path
+        files = sorted(callers.holding(Owner.of(function.owner)) if is_method else callers.reaching(home))  # type: ignore[arg-type]
         for name in self._written_as(function, files):
+            # An alias stands where it is given, and imports then name the original.
+            sure = is_method or name != function.name
             mentioning = callers.mentioning(name)
-            for file in files:
-                # An alias stands where it is given, and imports then name the original.
-                sure = is_method or name != function.name
-                means_it = file in mentioning and (sure or callers.can_name(file, name, function.module.path))
-                module = self.project.module_at(file) if means_it else None
+            near = [f for f in files if f in mentioning and (sure or callers.can_name(f, name, home))]
+            for file in near if most_files is None or len(near) <= most_files else ():
+                module = self.project.module_at(file)
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
                         yield call, scope, True
