@@ -48,6 +48,8 @@ _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or ch
 _MOST_FILES = 20_000
 # A class of which more files than these hold something is held everywhere, as far as a search is concerned.
 _MOST_LOOKS = 60
+# Files: what a search of its own is worth.
+_WORTH_A_ROUND = 100
 
 
 def called_names(data: bytes) -> frozenset[bytes]:
@@ -145,6 +147,30 @@ class Callers:
             # Files that import each other in a circle are reached by the same ones: one set for them all.
             self._reaching[path] = self._sets.setdefault(one := frozenset(found), one)
         return self._reaching[path]
+
+    def islands(self) -> Iterator[list[Path]]:
+        """All files, sorted, by groups that do not import each other; small groups are put together."""
+        around: dict[Path, set[Path]] = {path: set() for path in self.files}
+        for target, importers in self._import_graph().items():
+            for importer in importers:
+                around.setdefault(target, set()).add(importer)
+                around[importer].add(target)
+        batch: list[Path] = []
+        seen: set[Path] = set()
+        for start in self.files:
+            pending = [] if start in seen else [start]
+            seen.add(start)
+            while pending:
+                path = pending.pop()
+                batch.append(path)
+                fresh = around[path] - seen
+                seen |= fresh
+                pending.extend(fresh)
+            if len(batch) >= _WORTH_A_ROUND:
+                yield sorted(batch, key=str)
+                batch = []
+        if batch:
+            yield sorted(batch, key=str)
 
     def _import_graph(self) -> dict[Path, set[Path]]:
         """File → the files that import it."""

@@ -399,10 +399,10 @@ class Project:
                 packaged = True
                 if not last:
                     break
-            if packaged:
-                self._start_at(folder)
             between = self._below_a_package(folder)
             if not between:
+                if packaged:
+                    self._start_at(folder)
                 break
             parts = [*between, *parts]
             folder = folder[: -len(os.sep + os.path.join(*between))]

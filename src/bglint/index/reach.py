@@ -55,18 +55,19 @@ class Reach:
         self._operated: dict[Path, set[str]] = {}  # those of methods and properties that operations run, where they can
         self._used_on_loop: dict[Path, set[Position]] = {}
         self._fresh_methods: set[tuple[str, Owner]] = set()  # such methods and properties, found but not yet followed
-        self._everywhere = frozenset(callers.files)
-        self._providers: list[Provider] = []
-        self._by_file: dict[Path, list[Provider]] = {}
-        self._providers = self._find_providers()
+        self._provided: dict[Path, list[Provider]] = {}  # file → the providers that stand in it
         self._found: set[Place] = set()  # the sync functions that reach a sink
-        self._find(((path, self.direct(path)) for path in self.callers.files), ())
+        for files in callers.islands():  # one after the other: the modules of one are dropped once
+            for provider in self._find_providers(files):
+                for path in provider.files & callers.mentioning(provider.word.decode()):
+                    self._provided.setdefault(path, []).append(provider)
+            self._find(((path, self.direct(path)) for path in files), ())
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
         if path not in self._modules:
             content = self.callers.data(path)
-            provided = {p.module for p in self._provided_to().get(path, ()) if p.used(content)}
+            provided = {p.module for p in self._provided.get(path, ()) if p.used(content)}
             self._modules[path] = frozenset(self._imported(path) | provided)
         return self._modules[path]
 
@@ -76,14 +77,6 @@ class Reach:
             modules = self.modules(path)
             self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
         return self._direct[path]
-
-    def _provided_to(self) -> dict[Path, list[Provider]]:
-        """File → the providers that stand in it."""
-        if not self._by_file:
-            for provider in self._providers:
-                for path in provider.files & self.callers.mentioning(provider.word.decode()):
-                    self._by_file.setdefault(path, []).append(provider)
-        return self._by_file
 
     def _calls_of(self, path: Path, modules: Iterable[str]) -> frozenset[str]:
         names = {name.rpartition(".")[2] for module in modules for name in self._sinks[module]}
@@ -243,10 +236,11 @@ class Reach:
         taken = self.callers.imported(package)
         return {module for n in taken if n in self._sinks.get(module := _module_of(n), _NONE)}
 
-    def _find_providers(self) -> list[Provider]:
-        """The names under which the project holds objects of libraries whose methods block."""
+    def _find_providers(self, files: Iterable[Path]) -> list[Provider]:
+        """The names under which some files hold objects of libraries whose methods block."""
+        everywhere = frozenset(files)
         near: dict[str, set[Path]] = {}
-        for path in self.callers.files:
+        for path in files:
             for module in self._imported(path):
                 near.setdefault(module, set()).add(path)
         modules: dict[str, set[str]] = {}  # class → the modules whose sinks are its methods
@@ -255,7 +249,7 @@ class Reach:
         for module, paths in near.items():
             attributes = {name.removeprefix(f"{module}.").partition(".")[0] for name in self._sinks[module]}
             if module.endswith("()") or data.is_class_name(module):
-                found += (Provider(module, a.encode(), _use_of_attribute(a), self._everywhere) for a in attributes)
+                found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in attributes)
                 continue
             classes, starts = _classes_and_makers(frozenset(c for n in self._sinks[module] if (c := _class_of(n))))
             for name in classes:
