@@ -48,7 +48,7 @@ class Project:
         blocking: Mapping[str, str] | None = None,
         non_blocking: Iterable[str] = (),
         kinds: Iterable[str] = (),
-        budget: int = 4_000_000,
+        budget: int = 3_000_000,
     ) -> None:
         self.roots = [os.path.abspath(root) for root in roots]
         self._given_roots = frozenset(self.roots)
@@ -110,10 +110,12 @@ class Project:
                 "traits",
             ):
                 self.__dict__.pop(name, None)
-        if source is not None or key not in self._linted:
+        self._linted.setdefault(key, None)
+        is_asked = "callers" in self.__dict__
+        if source is not None and not (is_asked and self.callers.data(Path(key)) == source.data):
             self._linted[key] = source
-        if source is not None and "callers" in self.__dict__ and self.callers.data(Path(key)) != source.data:
-            self._reread(Path(key))
+            if is_asked:
+                self._reread(Path(key))
 
     def _reread(self, path: Path) -> None:
         """Forget what was concluded from a file that has a new text: its calls and functions stand elsewhere now."""
