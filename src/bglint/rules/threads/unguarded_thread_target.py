@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.guards import Guard, Verdict
+from bglint.index.guards import Guard, Verdict, is_logger_call
 from bglint.model import Finding, Frame
 from bglint.rules.base import Candidate
 from bglint.rules.threads._jobs import ThreadRule, handed_over, run_by, thread_made, work_name
@@ -23,7 +23,7 @@ class UnguardedThreadTarget(ThreadRule):
     ## What it does
     Reports `threading.Thread(target=f)`, `Timer(n, f)` and subclasses of `Thread` with a `run()` of their own, in
     projects that import a web framework or server, where an exception can leave `f` or `run`. It is silent where they
-    catch and keep their errors, where that is unknown, and where the project sets `threading.excepthook`. This rule is
+    catch and keep their errors or log them before they raise again, where that is unknown, and where the project sets `threading.excepthook`. This rule is
     off unless you select it.
 
     ## Why is this bad?
@@ -78,6 +78,8 @@ class UnguardedThreadTarget(ThreadRule):
             return None
         if verdict.function.is_async or not project.traits.is_server or project.traits.handles_thread_errors:
             return None
+        if _has_logged(verdict.exposed, verdict.function):
+            return None
         chain = (
             Frame(scope.full_name, self.ctx.display_path, candidate.span.start.row),
             *(
@@ -97,3 +99,13 @@ class UnguardedThreadTarget(ThreadRule):
             return guards.of_expression(target, scope)
         work = run_by(self.ctx.project, call, scope)
         return guards.of_symbol(work) if work is not None else None
+
+
+def _has_logged(exposed: ast.AST | None, function: Scope) -> bool:
+    """Whether what leaves a function is raised by a handler that has logged the error."""
+    if not isinstance(exposed, ast.Raise):
+        return False
+    handlers = (node for node in function.module.ancestors(exposed) if isinstance(node, ast.ExceptHandler))
+    handler = next(handlers, None)
+    calls = (node for node in ast.walk(handler) if isinstance(node, ast.Call)) if handler is not None else ()
+    return any(map(is_logger_call, calls))
