@@ -23,8 +23,8 @@ class UnguardedThreadTarget(ThreadRule):
     ## What it does
     Reports `threading.Thread(target=f)`, `Timer(n, f)` and subclasses of `Thread` with a `run()` of their own, in
     projects that import a web framework or server, where an exception can leave `f` or `run`. It is silent where they
-    catch and keep their errors or log them before they raise again, where that is unknown, and where the project sets `threading.excepthook`. This rule is
-    off unless you select it.
+    catch and keep their errors or log them before they raise again, where that is unknown, and where the project sets
+    `threading.excepthook`. This rule is off unless you select it.
 
     ## Why is this bad?
     An exception that leaves a thread's target ends the thread. `threading` prints a traceback to stderr and nothing
