@@ -5,14 +5,33 @@ Imports nothing but uvicorn: the versions of FastAPI that the nightly proofs com
 """
 
 import faulthandler
+import io
 import sys
-from typing import Any
+import threading
+from typing import Any, TextIO
 
 import uvicorn
 from uvicorn.importer import import_from_string
 
 # Ends a server that outlives its test run, even one whose event loop is stuck.
 WATCHDOG_SECONDS = 120
+
+
+class WholeRows(io.TextIOBase):
+    """Writes a row in one piece: ``print`` writes it in several, between which other threads get their turn."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._begun = threading.local()
+
+    def write(self, text: str) -> int:
+        rows, end, rest = (getattr(self._begun, "row", "") + text).rpartition("\n")
+        self._begun.row = rest
+        self._out.write(rows + end)
+        return len(text)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 def noting_the_end(app: Any) -> Any:
@@ -31,4 +50,5 @@ def noting_the_end(app: Any) -> Any:
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
     sys.path.insert(0, sys.argv[2])
+    sys.stdout = WholeRows(sys.stdout)
     uvicorn.run(noting_the_end(import_from_string(sys.argv[1])), host="127.0.0.1", port=0)
