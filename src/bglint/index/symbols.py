@@ -64,7 +64,13 @@ def agree(symbols: Iterable[Symbol | None]) -> Symbol | None:
     """
     first: Symbol | None = None
     for symbol in symbols:
-        if symbol is None or (first is not None and (symbol.name, symbol.instance) != (first.name, first.instance)):
+        if symbol is None or (first is not None and not _is_like(symbol, first)):
             return None
         first = first or symbol
     return first
+
+
+def _is_like(one: Symbol, other: Symbol) -> bool:
+    """Whether two symbols are one to those who call them: a name may be a ``def`` here and an ``async def`` there."""
+    asynchronous = [symbol.function is not None and symbol.function.is_async for symbol in (one, other)]
+    return (one.name, one.instance) == (other.name, other.instance) and asynchronous[0] == asynchronous[1]
