@@ -55,18 +55,24 @@ def execute(
 
     Raises subprocess.TimeoutExpired.
     """
-    # An inherited PYTHONPATH could put the checkout's bglint within reach of the other tools.
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
         command,
         cwd=folder,
-        env={**inherited, **(environment or {})},
+        env=variables(environment or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
         timeout=timeout,
     )
+
+
+def variables(more: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of this process with ``more``, but for an inherited PYTHONPATH.
+
+    It could put the checkout's bglint within reach of the other tools.
+    """
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **more}
 
 
 def count_findings(output: str) -> int:

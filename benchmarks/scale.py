@@ -22,10 +22,10 @@ from pathlib import Path
 from packages import DownloadError, choose, fetch, megabytes, python_files
 from rich.console import Console
 from rich.table import Table
-from tools import BGLINT, import_path
+from runs import variables
+from tools import bglint
 
 CORPUS = ("bentoml", "chainlit", "crewai", "dstack", "gradio", "khoj", "letta", "mitmproxy", "octoprint", "sanic")
-_WORKED = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Cost:
 
 def lint(name: str, folder: Path, options: Sequence[str] = ()) -> Cost:
     """Lint a folder in one process and return what that took. Raises RuntimeError if it did not work."""
-    command = [*BGLINT, "check", "--isolated", "--no-cache", "--jobs", "1", "--output-format", "concise", *options, "."]
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    process = subprocess.Popen(command, cwd=folder, env={**inherited, **import_path()}, stdout=subprocess.DEVNULL)
+    tool = bglint(name, jobs=1)
+    environment = variables(tool.environment)
+    process = subprocess.Popen([*tool.command, *options], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in _WORKED:
+    if process.returncode not in tool.expected:
         raise RuntimeError(f"{name}: bglint ended with exit code {process.returncode}")
     files = python_files(folder)
     return Cost(name, len(files), megabytes(files), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)

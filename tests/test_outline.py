@@ -17,6 +17,7 @@ from bglint.index.facts import Module
 from bglint.index.outline import Outline
 
 LONG = "\n".join(f"    value_{i} = compute(value_{i - 1}, {i})" for i in range(1, 9))
+DEEPER = LONG.replace("    ", "        ")
 p = pytest.param
 
 
@@ -39,16 +40,16 @@ def is_left_out(text: str) -> bool:
         p(f"def f():\n{LONG}\n", id="function"),
         p(f"def f():\n{LONG}", id="no newline at the end"),
         p(f"async def f():\n{LONG}\n    await value_8\n\n\nx = 1\n", id="async"),
-        p(f"class C:\n    @staticmethod\n    def f():\n{LONG.replace('    ', '        ')}\n\n    x = 1\n", id="method"),
+        p(f"class C:\n    @staticmethod\n    def f():\n{DEEPER}\n\n    x = 1\n", id="method"),
         p(f"class C:\n\tdef f(self):\n{LONG.replace('    ', chr(9) * 2)}\n", id="tabs"),
-        p(f"if x:\n    def f():\n{LONG.replace('    ', '        ')}\nelse:\n    f = None\n", id="under a condition"),
+        p(f"if x:\n    def f():\n{DEEPER}\nelse:\n    f = None\n", id="under a condition"),
         p(f"def f(\n    a: int = 1,\n    b=')',  # :\n) -> dict[str, int]:\n{LONG}\n", id="long header"),
         p(f"def f(a=lambda: 1): # so\n    # and so\n\n{LONG}\n", id="comments after the header"),
         p(f"def f():\n{LONG}\n# a comment\n\n    # another\nx = 1\n", id="comments at the end"),
         p(f'def f():\n    """\nleft\n    """\n{LONG}\nx = 1\n', id="string at the left margin"),
         p(f"def f():\n{LONG}\n    s = 'ü' * 3\n", id="columns are bytes"),
         p(f"def f():\n{LONG}\n\n\ndef g():\n{LONG}\n\n\nasync def h():\n{LONG}\n", id="several"),
-        p(f"def f():\n    def g():\n{LONG.replace('    ', '        ')}\n    return g\n", id="inside another"),
+        p(f"def f():\n    def g():\n{DEEPER}\n    return g\n", id="inside another"),
         p(f"def f[T: (int, str)](x: T) -> T:\n{LONG}\n", id="type parameters")
         if sys.version_info >= (3, 12)
         else p(f"def f(x) -> 'T':\n{LONG}\n", id="annotation in quotes"),

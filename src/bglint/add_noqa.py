@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from bglint import __version__
 from bglint.noqa import Directive, Noqa
 from bglint.source import Source, SourceError, decode
+from bglint.syntax import parsed
 from bglint.unused_noqa import comments
 
 if TYPE_CHECKING:
@@ -128,14 +128,8 @@ def add_noqa_to_files(session: Session, files: Sequence[Path], reason: str, jobs
 
 def _same_program(before: Source, after: Source) -> bool:
     """Tell whether two sources have the same syntax tree, places included."""
-    nodes = zip_longest(ast.walk(_parsed(before.text)), ast.walk(_parsed(after.text)))
+    nodes = zip_longest(ast.walk(parsed(before.text)), ast.walk(parsed(after.text)))
     return all(_plain(one) == _plain(other) for one, other in nodes)
-
-
-def _parsed(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd escapes, which were there all along
-        return ast.parse(text)
 
 
 def _plain(node: ast.AST | None) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -97,7 +98,9 @@ class Session:
 
     def restart(self) -> None:
         """Forget all that was concluded from the files."""
-        self._projects.clear()
+        if self._projects:
+            self._projects.clear()
+            gc.collect()  # a project and its parts refer to each other, and nothing is collected meanwhile
 
     def note(self, files: Sequence[Path]) -> None:
         """Tell the projects which files this run lints, so that questions about callers cover them all."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bglint.config import ConfigError
+from bglint.syntax import parsed
 
 if TYPE_CHECKING:
     from bglint.model import Finding
@@ -147,9 +147,7 @@ class _File:
 def _scopes(text: str) -> list[tuple[int, int, str]]:
     """Return the first and last row, and dotted name, of every function and class, outer ones first."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     found: list[tuple[int, int, str]] = []

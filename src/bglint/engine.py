@@ -76,8 +76,6 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
     looks = Looks.of([rule(ctx) for rule in matter(source, enabled_rules(settings), project)], source, project)
     try:
         if not looks:
-            if project.gave_up_on(source.path):  # it may well matter: parsing says what is wrong with it
-                project.add(source.path, source.text)
             project.check_syntax(source.path, source.text)
             return []
         module = project.add(source.path, source.text)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ast
+
     from bglint.model import Finding
 
 _FUTURE = "from __future__ import nothing_that_exists\n"
@@ -23,9 +26,22 @@ def check_syntax(text: str) -> None:
             compile(_FUTURE + text, "<unknown>", "exec", dont_inherit=True)
         except SyntaxError as error:
             if error.msg != "future feature nothing_that_exists is not defined":
-                import ast
+                parsed(text)
 
-                ast.parse(text)
+
+def parsed(text: str) -> ast.Module:
+    """The syntax tree of a text, without the warnings about odd escapes in it. Raises what ``ast.parse`` raises."""
+    import ast
+
+    enabled = gc.isenabled()
+    gc.disable()  # nothing of so many new objects is garbage
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def unparsable(display_path: str, error: BaseException, row: int = 1) -> Finding:

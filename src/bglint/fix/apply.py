@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import warnings
 from bisect import bisect_left, insort
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from bglint import __version__
 from bglint.model import Finding, Fix
 from bglint.source import Source
+from bglint.syntax import parsed
 from bglint.unused_noqa import CODE as UNUSED_NOQA
 
 
@@ -230,10 +230,7 @@ def _inverse(text: str, changes: Iterable[_Change]) -> list[_Change]:
 
 def _parses(text: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            # Otherwise `python -W error` makes an error of an odd escape that was there all along.
-            warnings.simplefilter("ignore")
-            ast.parse(text)
+        parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

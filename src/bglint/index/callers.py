@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -137,13 +137,7 @@ class Callers:
     def reaching(self, path: Path) -> frozenset[Path]:
         """The files that import ``path``, directly or through others, itself among them."""
         if path not in self._reaching:
-            found = {path}
-            pending = [path]
-            importers = self._import_graph()
-            while pending:
-                fresh = importers.get(pending.pop(), set()) - found
-                found |= fresh
-                pending.extend(fresh)
+            found = _reached(path, self._import_graph())
             # Files that import each other in a circle are reached by the same ones: one set for them all.
             self._reaching[path] = self._sets.setdefault(one := frozenset(found), one)
         return self._reaching[path]
@@ -158,14 +152,9 @@ class Callers:
         batch: list[Path] = []
         seen: set[Path] = set()
         for start in self.files:
-            pending = [] if start in seen else [start]
-            seen.add(start)
-            while pending:
-                path = pending.pop()
-                batch.append(path)
-                fresh = around[path] - seen
-                seen |= fresh
-                pending.extend(fresh)
+            if start not in seen:
+                batch += (island := _reached(start, around))
+                seen |= island
             if len(batch) >= _WORTH_A_ROUND:
                 yield sorted(batch, key=str)
                 batch = []
@@ -339,6 +328,17 @@ class Callers:
             for folder, folders, names in os.walk(os.path.join(root, top)):
                 folders[:] = [f for f in folders if f.isidentifier()]
                 yield from (Path(folder, name) for name in names if name.endswith(".py"))
+
+
+def _reached(start: Path, following: Mapping[Path, set[Path]]) -> set[Path]:
+    """A file, and all that one comes to from it."""
+    found = {start}
+    pending = [start]
+    while pending:
+        fresh = following.get(pending.pop(), set()) - found
+        found |= fresh
+        pending.extend(fresh)
+    return found
 
 
 def _other_names(content: bytes, name: bytes) -> Iterator[bytes]:

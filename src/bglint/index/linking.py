@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bglint.index.outline import FUNCTION_TYPES
+from bglint.index.outline import BLOCKS, FUNCTION_TYPES
 
 if TYPE_CHECKING:
     from bglint.index.facts import Module, Scope
@@ -29,7 +29,6 @@ _NO_NODES = frozenset({
     "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "op",
     "ops", "rest", "simple", "str", "tag", "type_comment", "type_ignores",
 })  # fmt: skip
-_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 
 
 class _Fields(dict[type, tuple[str, ...]]):
@@ -111,7 +110,7 @@ def scopes_within(scope: Scope, statement: ast.AST) -> Iterator[Scope]:
             if inner.is_function:
                 continue
             owner = inner
-        for name in _BLOCKS:
+        for name in BLOCKS:
             pending.extend((child, owner) for child in getattr(node, name, ()))
 
 
@@ -228,7 +227,7 @@ def statements_on(
         parents[statement] = parent
         yield statement, scope
         inner = scope.child(statement) if isinstance(statement, _DEFINITIONS) else scope
-        for name in reversed(_BLOCKS):
+        for name in reversed(BLOCKS):
             for part in reversed(getattr(statement, name, ())):
                 if isinstance(part, ast.stmt):
                     pending.append((part, inner, statement))
@@ -244,7 +243,7 @@ def statements_in(statement: ast.stmt, scope: Scope) -> Iterator[tuple[ast.stmt,
         node, owner = pending.pop()
         yield node, owner
         inner = owner.child(node) if isinstance(node, _DEFINITIONS) else owner
-        for name in _BLOCKS:
+        for name in BLOCKS:
             for part in getattr(node, name, ()):
                 pending.extend([(part, inner)] if isinstance(part, ast.stmt) else [(s, inner) for s in part.body])
 
@@ -288,6 +287,6 @@ def _header_calls(module: Module, statement: ast.stmt, scope: Scope) -> list[tup
 def _header_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes right below one, those of its blocks left out."""
     for name in _FIELDS[type(node)]:
-        if name not in _BLOCKS:
+        if name not in BLOCKS:
             value = getattr(node, name)
             yield from value if type(value) is list else () if value is None else (value,)

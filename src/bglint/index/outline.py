@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from bglint.syntax import check_syntax
+from bglint.syntax import check_syntax, parsed
 
 # Characters: what a body must have to be worth leaving out.
 _LONG = 200
@@ -29,7 +28,8 @@ _TOKEN = re.compile(
 )
 _AFTER_HEADER = re.compile(r"[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*(?=([ \t]*))")
 _INDENT = re.compile(r"[ \t]*")
-_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+# The fields of a statement that hold statements, or what holds some.
+BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 
 
 class _Body(NamedTuple):
@@ -48,13 +48,12 @@ class _Body(NamedTuple):
 class Outline:
     """The text of a file, and the bodies in it that nobody has looked into yet.
 
-    ``parsed`` is how many characters have become nodes; ``spend`` is told so each time some do.
+    ``parsed`` is how many characters have become nodes.
     """
 
-    def __init__(self, text: str, spend: Callable[[int], None] = lambda characters: None) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
         self.parsed = 0
-        self._spend = spend
         self._unread: dict[int, _Body] = {}  # by row of the ``def``
         self._is_broken = False
 
@@ -65,13 +64,9 @@ class Outline:
         """
         return self._outlined() or self._whole()
 
-    def _count(self, characters: int) -> None:
-        self.parsed += characters
-        self._spend(characters)
-
     def _whole(self) -> ast.Module:
-        self._count(len(self.text))
-        return _parsed(self.text)
+        self.parsed += len(self.text)
+        return parsed(self.text)
 
     def _outlined(self) -> ast.Module | None:
         """The tree without the bodies; None where the text does not tell where they are."""
@@ -82,13 +77,13 @@ class Outline:
             return None
         shorter = _without(self.text, bodies.values())
         try:
-            tree = _parsed(shorter)
+            tree = parsed(shorter)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         functions = {node.lineno: node for node in _functions(tree) if node.lineno in bodies}
         if len(functions) < len(bodies) or not all(_is_left_out(f, bodies[row]) for row, f in functions.items()):
             return None
-        self._count(len(shorter))
+        self.parsed += len(shorter)
         for row, function in functions.items():
             self._unread[row] = bodies[row]
             del function.body
@@ -101,12 +96,12 @@ class Outline:
         body = self._unread[row]
         text = self.text[body.start : body.end]
         try:
-            block = _parsed("\n" * (body.first - 2) + "if 1:\n" + text).body[0]
+            block = parsed("\n" * (body.first - 2) + "if 1:\n" + text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self._is_broken = True
             return [ast.Pass(lineno=body.last, end_lineno=body.last, col_offset=0, end_col_offset=0)]
         del self._unread[row]
-        self._count(len(text))
+        self.parsed += len(text)
         assert isinstance(block, ast.If)
         return block.body
 
@@ -118,7 +113,7 @@ class Outline:
     def check(self) -> None:
         """Raise what ``ast.parse`` would raise for the whole text."""
         if self._is_broken:
-            _parsed(self.text)
+            parsed(self.text)
         elif self._unread:
             try:
                 check_syntax("\n".join(f"if 1:\n{self.text[b.start : b.end]}" for b in self._unread.values()))
@@ -234,7 +229,7 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunction
         node = pending.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
-        for name in _BLOCKS:
+        for name in BLOCKS:
             pending.extend(getattr(node, name, ()))
 
 
@@ -258,7 +253,7 @@ class _UnreadFunction(ast.FunctionDef):
 
 
 class _UnreadAsyncFunction(ast.AsyncFunctionDef):
-    """The same for ``async def``. It has two bases no more than that one: Python could not turn it into a plain one."""
+    """The same for ``async def``: with a base in common Python could not turn the two into plain ones."""
 
     body = _UnreadFunction.body
 
@@ -271,9 +266,3 @@ _UNREAD_TYPES = (_UnreadFunction, _UnreadAsyncFunction)
 _PLAIN = {unread: plain for plain, unread in _UNREAD.items()}
 # The classes of functions, as ``type`` tells them.
 FUNCTION_TYPES = frozenset({*_UNREAD, *_PLAIN})
-
-
-def _parsed(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)

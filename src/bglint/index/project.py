@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,6 @@ class Project:
         self.non_blocking = frozenset(non_blocking)
         self.kinds = frozenset(kinds)
         self.budget = budget
-        self._spent = 0
         self._held_still = False
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[tuple[str, str], Module | None] = {}
@@ -192,16 +190,16 @@ class Project:
         They are read again when they are needed: answers do not change, but scopes from before are not those from
         after. What is known of the project by name only (``callers``, ``reach``) stays. Returns whether it was so.
         """
-        if self._held_still or self._spent <= self.budget:
+        modules = [module for module in self._by_path.values() if module is not None]
+        if self._held_still or sum(module.outline.parsed for module in modules) <= self.budget:
             return False
         self.forget_answers()
-        modules = (module for module in self._by_path.values() if module is not None)
         kept: set[Module] = set()
-        self._spent = 0
+        room = self.budget // 2
         for module in sorted(modules, key=lambda module: -module.uses):
             module.uses //= 2
-            if self._spent + module.outline.parsed <= self.budget // 2:
-                self._spent += module.outline.parsed
+            if module.outline.parsed <= room:
+                room -= module.outline.parsed
                 kept.add(module)
             else:
                 module.forget()
@@ -239,23 +237,19 @@ class Project:
             self.forget_answers()
             self.__dict__.pop("launches", None)  # it goes by rows
             self._by_name.clear()
-        module = parse(path, text, self.module_name(path), self.root_of(path), self._spend)
+        module = Module(self.module_name(path), path, Outline(text), self.root_of(path))
         self._by_path[key] = module
         self._added[module.name] = module
         return module
 
-    def _spend(self, characters: int) -> None:
-        self._spent += characters
-
-    def gave_up_on(self, path: Path) -> bool:
-        """Whether a file could not be read or parsed, so that nothing of it is known."""
-        return os.path.abspath(path) in self._given_up
-
     def check_syntax(self, path: Path, text: str) -> None:
         """Raise what ``ast.parse`` raises for ``text``, the content of ``path``; what has been parsed is not again."""
-        known = self._by_path.get(os.path.abspath(path))
+        key = os.path.abspath(path)
+        known = self._by_path.get(key)
         if known is not None and known.text == text:
             known.outline.check()
+        elif key in self._given_up:  # whatever else it was, parsing says so
+            self.add(path, text)
         else:
             check_syntax(text)
 
@@ -434,20 +428,3 @@ class Project:
             if not any(folder.startswith(root.rstrip(os.sep) + os.sep) for root in self._given_roots):
                 return []
         return names
-
-
-def parse(
-    path: Path, text: str, name: str, root: str = "", spend: Callable[[int], None] = lambda characters: None
-) -> Module:
-    """One file's text as a Module. Raises SyntaxError, ValueError (NUL), RecursionError or MemoryError (depth).
-
-    ``spend`` is told how many characters have become syntax trees, now and when more of them do. What is wrong in the
-    bodies of functions is not found before somebody looks into them, or by ``module.outline.check``.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return Module(name, path, Outline(text, spend), root)
-    finally:
-        if enabled:
-            gc.enable()

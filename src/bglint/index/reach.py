@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -123,12 +123,9 @@ class Reach:
     def _round(self, calling: Iterable[NamesIn], operating: Iterable[NamesIn]) -> set[tuple[str, Place]]:
         """The functions found in files by calls and operations of names; each once for every name it is called by."""
         fresh: set[tuple[str, Place]] = set()
-        for path, names in calling:
-            self.project.trim()
-            fresh |= self._follow(self._calls(path, names))
-        for path, names in operating:
-            self.project.trim()
-            fresh |= self._follow(self._operations(path, names))
+        for ways in chain(starmap(self._calls, calling), starmap(self._operations, operating)):
+            self.project.trim()  # nothing of a file is held between two of them
+            fresh |= self._follow(ways)
         return fresh
 
     def _callers_of(self, functions: set[tuple[str, Place]]) -> Iterator[NamesIn]:

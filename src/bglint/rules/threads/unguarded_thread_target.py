@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from bglint.index.guards import Guard, Verdict, is_logger_call
+from bglint.index.handlers import handler_of
 from bglint.model import Finding, Frame
 from bglint.rules.base import Candidate
 from bglint.rules.threads._jobs import ThreadRule, handed_over, run_by, thread_made, work_name
@@ -105,7 +106,6 @@ def _has_logged(exposed: ast.AST | None, function: Scope) -> bool:
     """Whether what leaves a function is raised by a handler that has logged the error."""
     if not isinstance(exposed, ast.Raise):
         return False
-    handlers = (node for node in function.module.ancestors(exposed) if isinstance(node, ast.ExceptHandler))
-    handler = next(handlers, None)
+    handler = handler_of(function.module, exposed)
     calls = (node for node in ast.walk(handler) if isinstance(node, ast.Call)) if handler is not None else ()
     return any(map(is_logger_call, calls))
