@@ -280,7 +280,7 @@ class Exposure:
             awaited = isinstance(scope.module.parents.get(node), ast.Await)
         symbol = self.project.resolve(node.func, scope)
         if symbol is None:
-            return awaited or not _is_harmless_method(node)
+            return not (_is_drain(node) if awaited else _is_harmless_method(node))
         if self.callables.is_configured(symbol):
             return False
         if symbol.class_ is not None:
@@ -348,6 +348,11 @@ def _is_harmless_method(node: ast.Call) -> bool:
     if func.attr == "release":
         return "semaphore" in dotted_text(func.value).rpartition(".")[2].lower()
     return func.attr in data.load("harmless.toml")["methods"]
+
+
+def _is_drain(node: ast.Call) -> bool:
+    """Whether an awaited method of something unknown is, by its name and arguments, the ``join()`` of a queue."""
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "join" and not (node.args or node.keywords)
 
 
 def _is_there(node: ast.Subscript) -> bool:

@@ -28,6 +28,7 @@ _TAKERS = frozenset({"get", "pop", "popleft", "popitem", "setdefault"})
 _ALL = frozenset({"copy", "items", "values"})
 _COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
 _ASKERS = frozenset({"any", "all", "bool", "hasattr", "id", "isinstance", "len"})
+_ADDERS = frozenset({"add", "append", "appendleft", "insert"})
 _FORGETTERS = frozenset({"discard", "pop", "remove"})
 _MOST_FILES = 60
 _DEEPEST = 6
@@ -39,6 +40,7 @@ class Observers:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._known: dict[tuple[str, Path], bool] = {}
+        self._called_back: dict[tuple[str, Path], bool] = {}
 
     def of_name(self, text: str, scope: Scope) -> bool:
         """Whether anybody may learn what becomes of the tasks that a global (``TASKS``) or attribute (``self.tasks``)
@@ -49,15 +51,31 @@ class Observers:
             self._known[key] = self._search(text, scope)
         return self._known[key]
 
+    def by_callback(self, keeper: ast.expr, scope: Scope) -> bool:
+        """Whether a task that a global or attribute keeps gets a done-callback that does more than to forget it."""
+        place = self.project.resolver.place(keeper, scope)
+        if place is not None:
+            scope = place[1]
+        text = dotted_text(keeper)
+        key = (text, scope.module.path)
+        if key not in self._called_back:
+            uses = self._all_uses(text, scope)
+            self._called_back[key] = uses is None or any(_is_called_back(module, node) for module, node in uses)
+        return self._called_back[key]
+
     def _search(self, text: str, scope: Scope) -> bool:
+        uses = self._all_uses(text, scope)
+        return uses is None or any(observes(module, node) for module, node in uses)
+
+    def _all_uses(self, text: str, scope: Scope) -> Iterator[tuple[Module, ast.expr]] | None:
+        """Every use of what a global or attribute keeps; None where too many files may have one."""
         name = text.rpartition(".")[2]
         files = self._files(name, scope)
         if len(files) > _MOST_FILES:
-            return True
+            return None
         # A plain name of the same spelling is no attribute; but a global is one of its module.
         kinds = (ast.Attribute,) if "." in text else (ast.Attribute, ast.Name)
-        uses = ((module, node) for path in files for module, node in self._uses(path, name) if isinstance(node, kinds))
-        return any(observes(module, node) for module, node in uses)
+        return ((module, node) for path in files for module, node in self._uses(path, name) if isinstance(node, kinds))
 
     def _files(self, name: str, scope: Scope) -> list[Path]:
         """The files that can get at what the module keeps: it, those that import it, and those of the base classes."""
@@ -125,6 +143,26 @@ def _method_observes(module: Module, attribute: ast.Attribute, depth: int) -> bo
     if attribute.attr in (_TAKERS | _ALL):
         return observes(module, call, depth + 1)
     return attribute.attr not in _BLIND
+
+
+def _is_called_back(module: Module, keeper: ast.expr) -> bool:
+    """Whether a task put into ``keeper`` here, under a local name, has a done-callback that may look at it."""
+    parent: ast.AST | None = module.parents.get(keeper)
+    if isinstance(parent, ast.Subscript):
+        keeper, parent = parent, module.parents.get(parent)
+    task: ast.expr | None = None
+    if isinstance(parent, ast.Assign) and keeper in parent.targets:
+        task = parent.value
+    elif isinstance(parent, ast.Attribute):
+        call = module.parents.get(parent)
+        adds = isinstance(call, ast.Call) and call.func is parent and parent.attr in _ADDERS
+        task = call.args[-1] if adds and call.args else None
+    if not isinstance(task, ast.Name):
+        return False
+    return any(
+        dotted_text(call.func) == f"{task.id}.add_done_callback" and not forgets(call)
+        for call in module.scope_of(task).calls
+    )
 
 
 def forgets(call: ast.Call) -> str | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
 COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
+_VIEWS = frozenset({"copy", "values"})
 _ONE_MORE = frozenset({"add", "append", "insert"})
 _WRAPPERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"})
 _DEEPEST = 5
@@ -142,6 +143,27 @@ def are_of_others(gather: ast.Call, scope: Scope, project: Project) -> bool:
         else _is_kept(argument, scope, project)
         for argument in gather.args
     )
+
+
+def are_called_back(gather: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether all that is given are the tasks of containers that others keep, and a callback looks at each task."""
+    containers = [_container(argument, scope) for argument in gather.args]
+    return bool(containers) and all(c is not None and project.observers.by_callback(c, scope) for c in containers)
+
+
+def _container(node: ast.expr, scope: Scope) -> ast.expr | None:
+    """The attribute or global whose items ``*node`` is, through copies and a local name for one."""
+    if isinstance(node, ast.Starred):
+        return _container(node.value, scope)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _VIEWS:
+        return _container(node.func.value, scope)
+    if isinstance(node, ast.Call) and dotted_text(node.func) in COPIES and len(node.args) == 1:
+        return _container(node.args[0], scope)
+    if isinstance(node, ast.Name) and (value := _only_value(node.id, scope)) is not None:
+        return _container(value, scope)
+    if isinstance(node, ast.Name) and any(node.id in s.names.bindings for s in scope.walk_up() if s.is_function):
+        return None
+    return node if dotted_text(node) else None
 
 
 def _is_kept(node: ast.expr, scope: Scope, project: Project) -> bool:

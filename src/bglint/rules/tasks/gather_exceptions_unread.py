@@ -13,7 +13,7 @@ from bglint.index.fate import is_unused
 from bglint.model import Applicability, Edit, Finding, Level, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
-from bglint.rules.tasks._awaitables import are_done, are_of_others, awaitables
+from bglint.rules.tasks._awaitables import are_called_back, are_done, are_of_others, awaitables
 from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ class GatherExceptionsUnread(Rule):
     """Report `gather(..., return_exceptions=True)` whose exceptions nobody looks at.
 
     ## What it does
-    Reports an awaited `asyncio.gather(..., return_exceptions=True)` whose results are dropped, bound to a name that is
-    never read, or only counted (`len(results)`) or sorted out by truth (`[r for r in results if r]`). It is silent
+    Reports an awaited `asyncio.gather(..., return_exceptions=True)` whose results are dropped, bound to a name that
+    is never read, or only counted (`len(results)`) or sorted out by truth (`[r for r in results if r]`). It is silent
     where results are tested with `isinstance`, returned, passed on or used in any other way, and where no awaitable
-    can fail. It is also silent where the function has cancelled the tasks before, and in code that cleans up
-    (functions named `stop`, `close`, `shutdown` and so on, `finally` blocks): that only waits for an end.
+    can fail. It is also silent where the tasks are kept and a done-callback looks at each, where the function has
+    cancelled the tasks before, and in code that cleans up (functions named `stop`, `close`, `shutdown` and so on,
+    `finally` blocks): that only waits for an end.
 
     ## Why is this bad?
     With `return_exceptions=True`, a failure is a value in the list of results and nothing else: it is not raised, and
@@ -140,6 +141,8 @@ class GatherExceptionsUnread(Rule):
         if unread is None or is_cleanup(call, scope) or cancels_itself(call, scope, project):
             return None
         if are_done(call, scope, project) or are_of_others(call, scope, project):
+            return None
+        if are_called_back(call, scope, project):
             return None
         found = awaitables(call, scope, project)
         if all(a.call is not None and not project.guards.awaiting_raises(a.call, scope) for a in found):
