@@ -102,6 +102,11 @@ class RuleContext:
         line = self.source.lines[row - 1]
         return line[: len(line) - len(line.lstrip(" \t\f"))]
 
+    def starts_row(self, node: ast.stmt | ast.expr) -> bool:
+        """Whether a row starts with a node."""
+        start = self.ast_span(node).start
+        return not self.source.lines[start.row - 1][: start.column - 1].strip()
+
     def indent_unit(self) -> str:
         """One level of indentation as this file writes it."""
         for line in self.source.lines:

@@ -180,7 +180,7 @@ class SwallowedCancellation(Rule):
             return Refused("the clause catches other exceptions, too")
         edit = self._raise(handler)
         if edit is None:
-            return Refused("the handler jumps away before its end")
+            return Refused("the handler jumps away before its end, or shares a row with its clause")
         return Rewrite(Applicability.UNSAFE, "Raise it again", (edit,))
 
     def _exception(self, handler: ast.ExceptHandler) -> Edit:
@@ -198,7 +198,7 @@ class SwallowedCancellation(Rule):
             return None
         if isinstance(last, (ast.Pass, ast.Continue)):
             return self.ctx.replace(last, "raise")
-        if last.lineno == handler.lineno:
+        if not self.ctx.starts_row(handler.body[0]):
             return None
         row = last.end_lineno or last.lineno
         line = self.ctx.source.lines[row - 1].rstrip("\r\n")

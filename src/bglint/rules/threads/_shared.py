@@ -73,10 +73,8 @@ def _unit(ctx: RuleContext, statement: ast.stmt, indent: str) -> str:
 
 def _is_alone_behind(ctx: RuleContext, statement: ast.stmt, parent: ast.stmt) -> bool:
     """Whether ``statement`` is all that follows the colon of the row on which ``parent`` starts."""
-    header = ctx.source.lines[parent.lineno - 1]
-    starts_row = not header[: ctx.ast_span(parent).start.column - 1].strip()
     body = getattr(parent, "body", None)
-    return body == [statement] and parent.lineno == statement.lineno and starts_row
+    return body == [statement] and parent.lineno == statement.lineno and ctx.starts_row(parent)
 
 
 def deeper(statement: ast.stmt, place: Place) -> list[str]:
