@@ -107,14 +107,24 @@ def test_an_exception_that_cannot_travel_arrives_as_text() -> None:
         run(fail, FILES, 2, lambda file, how: how)
 
 
-def test_an_interrupt_ends_every_process(tmp_path: Path) -> None:
-    program = """
+@pytest.mark.parametrize("pause", [0, 0.3])  # while a process starts, too
+def test_an_interrupt_ends_every_process(tmp_path: Path, pause: float) -> None:
+    program = f"""
         import os, time
         from pathlib import Path
         from bglint.jobs import run
 
+        fork = os.fork
+
+        def slow_fork():
+            child = fork()
+            time.sleep({pause} if child else 0)
+            return child
+
+        os.fork = slow_fork
+
         def work(file):
-            Path(f"started-{os.getpid()}").touch()
+            Path(f"started-{{os.getpid()}}").touch()
             time.sleep(60)
 
         try:

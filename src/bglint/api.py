@@ -179,16 +179,25 @@ class Session:
         from bglint.jobs import run, suitable
 
         self.note(files)
-        if sum(_size(path) for path in files) <= _SMALL_PROJECT:
-            for project in self._projects.values():
-                project.budget = _ROOM
         jobs = suitable(files) if jobs is None else jobs
         if jobs > 1:
             # Worked out once, before the processes part.
             for project in self._projects.values():
                 project.prepare()
-        checked = run(self._check_one, files, jobs, self._died, lambda done: self._progress(done, len(files)))
-        return dict(zip(files, checked, strict=True))
+            order = list(files)
+        else:
+            order = self._by_island(files)
+        found = run(self._check_one, order, jobs, self._died, lambda done: self._progress(done, len(files)))
+        checked = dict(zip(order, found, strict=True))
+        return {path: checked[path] for path in files}
+
+    def _by_island(self, files: Sequence[Path]) -> list[Path]:
+        """The files, those one after the other that have to do with each other."""
+        groups: dict[tuple[int, tuple[Path, ...]], list[Path]] = {}
+        for path in files:
+            project = self.project(self.configuration.for_path(path))
+            groups.setdefault((id(project), project.callers.island(path)[:1]), []).append(path)
+        return [path for group in groups.values() for path in group]
 
     def _check_one(self, path: Path) -> Checked:
         try:
@@ -245,18 +254,7 @@ class Session:
         ]
 
 
-# Bytes of source: up to which size of all files more of them are held as syntax trees rather than read several times,
-# and how much. A megabyte of it takes fifty; the text of a large project needs the room itself.
-_SMALL_PROJECT = 9_000_000
-_ROOM = 6_000_000
 _FIRST_FILES = 5
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _not_ignored(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:

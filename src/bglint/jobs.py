@@ -11,7 +11,7 @@ import pickle
 import select
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -115,7 +115,9 @@ def _round(
     workers: list[_Worker] = []
     results: dict[int, T] = {}
     try:
-        with suppress(OSError):  # no more processes for us: those that there are will do
+        # An interrupt waits until every process is known: none outlives this one. An OSError means that there are no
+        # more processes for us: those that we have will do.
+        with _interrupts_held(), suppress(OSError):
             for _ in range(jobs):
                 workers.append(_fork(work, groups, queue))  # noqa: PERF401 (those before an error count)
         _collect(workers, groups, results, progress)
@@ -132,6 +134,15 @@ def _round(
         if code and unfinished:
             lost[unfinished[0]] = _how(code)
     return results, lost
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ended(worker: _Worker) -> int:
@@ -194,6 +205,7 @@ def _fork(work: Callable[[int], Any], groups: list[list[int]], queue: int) -> _W
         raise
     if pid == 0:
         os.close(output)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         _serve(work, groups, queue, end)
     os.close(end)
     return _Worker(pid, output)

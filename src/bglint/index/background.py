@@ -91,7 +91,8 @@ class QueuedWork:
     def tasks(self) -> dict[Scope, Step]:
         """The functions that are queued, each with the first call that does."""
         found: dict[Scope, Step] = {}
-        for path in self.project.callers.files_with(b"BackgroundTask", b"add_task"):
+        callers = self.project.callers
+        for path in sorted(callers.near(callers.files_with(b"BackgroundTask", b"add_task"))):
             module = self.project.module_at(path)
             for call, scope in calls_in(module, QUEUERS) if module is not None else ():
                 task = task_of(self.project, call, scope) if queues(self.project, call, scope) else None

@@ -14,7 +14,7 @@ import re
 import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -99,10 +99,13 @@ class Callers:
         self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
         self._reaching: dict[Path, frozenset[Path]] = {}
+        self._island_of: dict[Path, tuple[Path, ...]] = {}
         self._sets: dict[frozenset[Path], frozenset[Path]] = {}
         self._mentioning: dict[str, frozenset[Path]] = {}
         self._buckets: list[int] = []
         self._files: list[Path] | None = None
+        self._view: tuple[Path, ...] | None = None
+        self._in_view: frozenset[Path] | None = None
         self._holding: dict[Owner, frozenset[Path]] = {}
         self._widespread: set[Owner] = set()
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
@@ -115,6 +118,26 @@ class Callers:
         if self._files is None:
             self._files = sorted(self._find_files(), key=str)
         return self._files
+
+    @property
+    def view(self) -> tuple[Path, ...]:
+        """The files that are looked at: what is asked about a name alone is answered for these. First, all of them."""
+        if self._view is None:
+            self._view = tuple(self.files)
+        return self._view
+
+    def look_at(self, files: tuple[Path, ...]) -> None:
+        """Make these files the ``view``."""
+        self._view, self._in_view = files, None
+        self._buckets.clear()
+        self._mentioning.clear()
+        self._aliases.clear()
+
+    def near(self, files: Iterable[Path]) -> frozenset[Path]:
+        """Those of some files that are looked at."""
+        if self._in_view is None:
+            self._in_view = frozenset(self.view)
+        return self._in_view.intersection(files)
 
     def files_with(self, *words: bytes) -> tuple[Path, ...]:
         """The files in which any of the words stands somewhere, remembered."""
@@ -142,13 +165,21 @@ class Callers:
             self._reaching[path] = self._sets.setdefault(one := frozenset(found), one)
         return self._reaching[path]
 
-    def islands(self) -> Iterator[list[Path]]:
+    def island(self, path: Path) -> tuple[Path, ...]:
+        """The group of a file (see ``islands``); empty for a file of no group."""
+        if not self._island_of:
+            self._island_of = {each: island for island in self.islands for each in island}
+        return self._island_of.get(path, ())
+
+    @cached_property
+    def islands(self) -> list[tuple[Path, ...]]:
         """All files, sorted, by groups that do not import each other; small groups are put together."""
         around: dict[Path, set[Path]] = {path: set() for path in self.files}
         for target, importers in self._import_graph().items():
             for importer in importers:
                 around.setdefault(target, set()).add(importer)
                 around[importer].add(target)
+        found: list[tuple[Path, ...]] = []
         batch: list[Path] = []
         seen: set[Path] = set()
         for start in self.files:
@@ -156,10 +187,9 @@ class Callers:
                 batch += (island := _reached(start, around))
                 seen |= island
             if len(batch) >= _WORTH_A_ROUND:
-                yield sorted(batch, key=str)
+                found.append(tuple(sorted(batch, key=str)))
                 batch = []
-        if batch:
-            yield sorted(batch, key=str)
+        return [*found, tuple(sorted(batch, key=str))] if batch else found
 
     def _import_graph(self) -> dict[Path, set[Path]]:
         """File → the files that import it."""
@@ -224,7 +254,7 @@ class Callers:
             yield path, frozenset(wanted[path])
 
     def mentioning(self, name: str) -> frozenset[Path]:
-        """The files in which a word stands."""
+        """The files of the view in which a word stands."""
         if name not in self._mentioning:
             near = self._of_mask(self._words()[hash(name.encode()) % _BUCKETS])
             self._mentioning[name] = frozenset(path for path in near if self.mentions(path, name))
@@ -238,10 +268,10 @@ class Callers:
         return word in self.data(path) and re.search(re.escape(word) + _ENDS_IT, self.data(path)) is not None
 
     def _words(self) -> list[int]:
-        """For every bucket of words, as a mask over ``files``, those in which one of its words stands."""
+        """For every bucket of words, as a mask over the view, the files in which one of its words stands."""
         if not self._buckets:
             self._buckets = [0] * _BUCKETS
-            for position, path in enumerate(self.files):
+            for position, path in enumerate(self.view):
                 mask = 1 << position
                 for word in set(self.data(path).translate(_WORDS_ONLY).split()):
                     self._buckets[hash(word) % _BUCKETS] |= mask
@@ -250,7 +280,7 @@ class Callers:
     def _of_mask(self, mask: int) -> Iterator[Path]:
         while mask:
             lowest = mask & -mask
-            yield self.files[lowest.bit_length() - 1]
+            yield self.view[lowest.bit_length() - 1]
             mask ^= lowest
 
     def holding(self, owner: Owner) -> frozenset[Path]:
@@ -293,7 +323,7 @@ class Callers:
                 yield from calls_in(module, names)
 
     def aliases(self, name: str) -> set[str]:
-        """The other names that imports and assignments anywhere in the project give to ``name``.
+        """The other names that imports and assignments in the files of the view give to ``name``.
 
         ``from a import name as b``, ``b = a.name``, ``self.b = partial(name, 1)``, and for a class ``b = Name()``.
         """

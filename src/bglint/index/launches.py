@@ -215,7 +215,7 @@ class Launches:
         started = self._as_thread(function)
         if started is not None or not function.name.isidentifier():
             return started
-        files = sorted(self.names.files.get(function.name.encode(), ()))
+        files = sorted(self.project.callers.near(self.names.files.get(function.name.encode(), ())))
         here = Place.of(function) if files else None
         for path in files:
             for launched, launch in self._launched_in(path):

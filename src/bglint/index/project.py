@@ -26,6 +26,11 @@ from bglint.source import Source, SourceError, read_bytes
 from bglint.syntax import check_syntax
 
 _MISSING = object()
+# Characters of source that may be held as syntax trees, which take fifty times the room; more of it where files that
+# belong together are few enough for most of them to fit (bytes), rather than be read several times.
+_BUDGET = 3_000_000
+_WIDE_BUDGET = 5_000_000
+_FEW = 9_000_000
 
 
 class Project:
@@ -33,7 +38,7 @@ class Project:
 
     ``roots`` are the folders imports start from. ``read`` gives a file's text, and raises for what cannot be read
     or decoded; ``extra_blocking`` and the other options come from the configuration. ``budget`` is how many characters
-    of source may be held as syntax trees, which take fifty times the room, before ``trim`` drops them.
+    of source may be held as syntax trees before ``trim`` drops them; None: it depends on what is looked at.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class Project:
         blocking: Mapping[str, str] | None = None,
         non_blocking: Iterable[str] = (),
         kinds: Iterable[str] = (),
-        budget: int = 3_000_000,
+        budget: int | None = None,
     ) -> None:
         self.roots = [os.path.abspath(root) for root in roots]
         self._given_roots = frozenset(self.roots)
@@ -58,7 +63,9 @@ class Project:
         self.extra_blocking = dict(blocking or {})
         self.non_blocking = frozenset(non_blocking)
         self.kinds = frozenset(kinds)
-        self.budget = budget
+        self.budget = _BUDGET if budget is None else budget
+        self._chooses_budget = budget is None
+        self._all_at_once = False
         self._held_still = False
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[tuple[str, str], Module | None] = {}
@@ -171,9 +178,31 @@ class Project:
         return Endings(self)
 
     def prepare(self) -> None:
-        """Answer now what every file asks: through which names blocking is reached."""
+        """Answer now what every file asks, through which names blocking is reached: they follow in any order."""
+        for island in self.callers.islands if self.kinds else ():
+            self.turn_to(island[0])
+        self._look_at(tuple(self.callers.files))
+        self._all_at_once = True
+
+    def turn_to(self, path: Path) -> None:
+        """Look at a file and those that it belongs with: they can call each other, and nothing else calls them.
+
+        What is held of other files makes room.
+        """
+        island = self.callers.island(path)
+        if self._all_at_once or self._held_still or island is self.callers.view or not island:
+            return
+        self._look_at(island)
         if self.kinds:
-            self.reach  # noqa: B018
+            self.reach.search(path)
+
+    def _look_at(self, files: tuple[Path, ...]) -> None:
+        self.callers.look_at(files)
+        if self._chooses_budget:
+            size = sum(len(self.callers.data(path)) for path in files)
+            self.budget = _WIDE_BUDGET if size <= _FEW else _BUDGET
+        wanted = set(map(str, files))
+        self._keep({module for path, module in self._by_path.items() if module is not None and path in wanted})
 
     @contextmanager
     def held_still(self) -> Iterator[None]:
@@ -193,7 +222,6 @@ class Project:
         modules = [module for module in self._by_path.values() if module is not None]
         if self._held_still or sum(module.outline.parsed for module in modules) <= self.budget:
             return False
-        self.forget_answers()
         kept: set[Module] = set()
         room = self.budget // 2
         for module in sorted(modules, key=lambda module: -module.uses):
@@ -201,12 +229,18 @@ class Project:
             if module.outline.parsed <= room:
                 room -= module.outline.parsed
                 kept.add(module)
-            else:
+        self._keep(kept)
+        return True
+
+    def _keep(self, kept: set[Module]) -> None:
+        """Drop every other module, and what was concluded from them all."""
+        self.forget_answers()
+        for module in self._by_path.values():
+            if module is not None and module not in kept:
                 module.forget()
         self._by_path = {path: module for path, module in self._by_path.items() if module in kept}
         self._by_name = {name: module for name, module in self._by_name.items() if module in kept}
         self._added = {name: module for name, module in self._added.items() if module in kept}
-        return True
 
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""

@@ -57,14 +57,22 @@ class Reach:
         self._fresh_methods: set[tuple[str, Owner]] = set()  # such methods and properties, found but not yet followed
         self._provided: dict[Path, list[Provider]] = {}  # file → the providers that stand in it
         self._found: set[Place] = set()  # the sync functions that reach a sink
-        for files in callers.islands():  # one after the other: the modules of one are dropped once
-            for provider in self._find_providers(files):
-                for path in provider.files & callers.mentioning(provider.word.decode()):
-                    self._provided.setdefault(path, []).append(provider)
-            self._find(((path, self.direct(path)) for path in files), ())
+        self._searched: set[Path] = set()  # the first files of the islands that have been searched
+
+    def search(self, path: Path) -> None:
+        """Search the island of a file that is looked at, where that has not been done: calls lead to it from there."""
+        island = self.callers.island(path)
+        if not island or island[0] in self._searched or not self.callers.near([path]):
+            return
+        self._searched.add(island[0])
+        for provider in self._find_providers(island):
+            for user in provider.files & self.callers.mentioning(provider.word.decode()):
+                self._provided.setdefault(user, []).append(provider)
+        self._find(((file, self.direct(file)) for file in island), ())
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
+        self.search(path)
         if path not in self._modules:
             content = self.callers.data(path)
             provided = {p.module for p in self._provided.get(path, ()) if p.used(content)}
@@ -73,6 +81,7 @@ class Reach:
 
     def direct(self, path: Path) -> frozenset[str]:
         """What direct calls of sinks look like in a file, by the libraries it imports or holds objects of."""
+        self.search(path)
         if path not in self._direct:
             modules = self.modules(path)
             self._direct[path] = self._calls_of(path, modules) if modules else frozenset()
@@ -96,18 +105,24 @@ class Reach:
 
     def on_loop(self, path: Path) -> Mapping[Position, str]:
         """Where in a file async functions make calls that reach a sink, with the last parts of the called names."""
+        self.search(path)
         return self._on_loop.get(path, {})
 
     def operated(self, path: Path) -> frozenset[str]:
         """The names of the methods and properties for which an operation in a file is worth a look."""
+        self.search(path)
         return frozenset(self._operated.get(path, _NONE))
 
     def used_on_loop(self, path: Path) -> Collection[Position]:
         """Where in a file async functions reach a sink by an operation."""
+        self.search(path)
         return self._used_on_loop.get(path, _NONE)
 
     def reread(self, path: Path) -> None:
         """Look again at a file that has a new text, and where its functions are called."""
+        island = self.callers.island(path)
+        if island and island[0] not in self._searched:
+            return
         for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
         self._found = {place for place in self._found if place.path != path}

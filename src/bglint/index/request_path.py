@@ -58,6 +58,7 @@ _HANDING_OVER = frozenset(
     {"BackgroundTask", "Depends", "Route", "Security", "add_api_route", "add_route", "add_task"}
 )  # fmt: skip
 _HANDED = re.compile(rb"\b(?:" + "|".join(sorted(_HANDING_OVER)).encode() + rb")\s*\(")
+_HANDING_WORDS = [word.encode() for word in sorted(_HANDING_OVER)]
 _MOST_BYTES = 400
 _MOST_FUNCTIONS = 300
 _MOST_MENTIONS = 3_000
@@ -137,7 +138,7 @@ class RequestPath:
     def _handed_words(self) -> dict[str, set[Path]]:
         """The words that stand behind the opening parenthesis of such a call, and the files where they do."""
         found: dict[str, set[Path]] = {}
-        for path in self.project.callers.files_with(*(word.encode() for word in sorted(_HANDING_OVER))):
+        for path in self.project.callers.near(self.project.callers.files_with(*_HANDING_WORDS)):
             data = self.project.callers.data(path)
             for match in _HANDED.finditer(data):
                 for word in re.findall(rb"\w+", data[match.end() : match.end() + _MOST_BYTES]):

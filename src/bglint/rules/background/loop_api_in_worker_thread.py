@@ -159,7 +159,7 @@ class LoopApiInWorkerThread(CallRule):
     def _calls_of(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
         """The calls of a function in its own file and in those with routes, unless these are too many to look at."""
         project, name = self.ctx.project, function.name.encode() + b"("
-        routes = project.callers.files_with(b"fastapi", b"starlette")
+        routes = project.callers.near(project.callers.files_with(b"fastapi", b"starlette"))
         files = {path for path in routes if name in project.callers.data(path)} | {function.module.path}
         for path in sorted(files) if len(files) <= _MOST_FILES else ():
             module = project.module_at(path)

@@ -158,7 +158,7 @@ class UselessTryAroundAddTask(Rule):
         first, last = node.body[0], node.body[-1]  # type: ignore[attr-defined]
         rows = self.ctx.source.lines
         end = last.end_lineno or last.lineno
-        if not (self.ctx.starts_row(node) and self.ctx.starts_row(first)):
+        if not (self.ctx.starts_row(node) and self.ctx.starts_row(first)):  # type: ignore[arg-type]
             return Refused("the `try` shares a row with other code")
         head = "".join(rows[node.lineno - 1 : node.lineno])  # type: ignore[attr-defined]
         tail = rows[end : node.end_lineno]  # type: ignore[attr-defined]
