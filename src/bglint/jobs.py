@@ -205,7 +205,6 @@ def _fork(work: Callable[[int], Any], groups: list[list[int]], queue: int) -> _W
         raise
     if pid == 0:
         os.close(output)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         _serve(work, groups, queue, end)
     os.close(end)
     return _Worker(pid, output)
@@ -215,6 +214,7 @@ def _serve(work: Callable[[int], Any], groups: list[list[int]], queue: int, end:
     """Be a worker. It leaves by ``_exit``: what the parent has yet to print or to clean up is the parent's."""
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while record := os.read(queue, _NUMBER):
             number = int.from_bytes(record, "little")
             _send(end, (_GROUP, number, None))
