@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -45,15 +46,23 @@ class _Body(NamedTuple):
     placeholder: str
 
 
+@dataclass(slots=True)
+class Meter:
+    """How many characters several files have made nodes of."""
+
+    parsed: int = 0
+
+
 class Outline:
     """The text of a file, and the bodies in it that nobody has looked into yet.
 
-    ``parsed`` is how many characters have become nodes.
+    ``parsed`` is how many characters have become nodes; ``meter`` counts them, too.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, meter: Meter | None = None) -> None:
         self.text = text
         self.parsed = 0
+        self._meter = meter or Meter()
         self._unread: dict[int, _Body] = {}  # by row of the ``def``
         self._is_broken = False
 
@@ -65,8 +74,12 @@ class Outline:
         return self._outlined() or self._whole()
 
     def _whole(self) -> ast.Module:
-        self.parsed += len(self.text)
+        self._count(len(self.text))
         return parsed(self.text)
+
+    def _count(self, characters: int) -> None:
+        self.parsed += characters
+        self._meter.parsed += characters
 
     def _outlined(self) -> ast.Module | None:
         """The tree without the bodies; None where the text does not tell where they are."""
@@ -83,7 +96,7 @@ class Outline:
         functions = {node.lineno: node for node in _functions(tree) if node.lineno in bodies}
         if len(functions) < len(bodies) or not all(_is_left_out(f, bodies[row]) for row, f in functions.items()):
             return None
-        self.parsed += len(shorter)
+        self._count(len(shorter))
         for row, function in functions.items():
             self._unread[row] = bodies[row]
             del function.body
@@ -101,7 +114,7 @@ class Outline:
             self._is_broken = True
             return [ast.Pass(lineno=body.last, end_lineno=body.last, col_offset=0, end_col_offset=0)]
         del self._unread[row]
-        self.parsed += len(text)
+        self._count(len(text))
         assert isinstance(block, ast.If)
         return block.body
 

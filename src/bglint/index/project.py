@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from bglint.index.affinity import Affinity
 from bglint.index.blocking import Blocking
 from bglint.index.callers import Callers
 from bglint.index.endings import Endings
@@ -16,7 +17,7 @@ from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
 from bglint.index.launches import HandedNames, Launches
 from bglint.index.observers import Observers
-from bglint.index.outline import Outline
+from bglint.index.outline import Meter, Outline
 from bglint.index.reach import Reach
 from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
@@ -67,6 +68,7 @@ class Project:
         self._chooses_budget = budget is None
         self._all_at_once = False
         self._held_still = False
+        self._meter = Meter()  # of the modules that are held, and some that are not any more
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[tuple[str, str], Module | None] = {}
         self._added: dict[str, Module] = {}  # by import name, for what lies nowhere on disk
@@ -168,6 +170,11 @@ class Project:
         return Observers(self)
 
     @cached_property
+    def affinity(self) -> Affinity:
+        """What binds functions to their thread."""
+        return Affinity(self)
+
+    @cached_property
     def traits(self) -> Traits:
         """What kind of project this is."""
         return Traits(self)
@@ -219,8 +226,11 @@ class Project:
         They are read again when they are needed: answers do not change, but scopes from before are not those from
         after. What is known of the project by name only (``callers``, ``reach``) stays. Returns whether it was so.
         """
+        if self._held_still or self._meter.parsed <= self.budget:
+            return False
         modules = [module for module in self._by_path.values() if module is not None]
-        if self._held_still or sum(module.outline.parsed for module in modules) <= self.budget:
+        self._meter.parsed = sum(module.outline.parsed for module in modules)
+        if self._meter.parsed <= self.budget:
             return False
         kept: set[Module] = set()
         room = self.budget // 2
@@ -238,13 +248,14 @@ class Project:
         for module in self._by_path.values():
             if module is not None and module not in kept:
                 module.forget()
+        self._meter.parsed = sum(module.outline.parsed for module in kept)
         self._by_path = {path: module for path, module in self._by_path.items() if module in kept}
         self._by_name = {name: module for name, module in self._by_name.items() if module in kept}
         self._added = {name: module for name, module in self._added.items() if module in kept}
 
     def forget_answers(self) -> None:
         """Drop what was concluded across modules: one of them has a new text."""
-        for name in ("resolver", "guards", "blocking", "endings", "request_path", "observers"):
+        for name in ("resolver", "guards", "blocking", "endings", "request_path", "observers", "affinity"):
             self.__dict__.pop(name, None)
 
     def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
@@ -271,7 +282,7 @@ class Project:
             self.forget_answers()
             self.__dict__.pop("launches", None)  # it goes by rows
             self._by_name.clear()
-        module = Module(self.module_name(path), path, Outline(text), self.root_of(path))
+        module = Module(self.module_name(path), path, Outline(text, self._meter), self.root_of(path))
         self._by_path[key] = module
         self._added[module.name] = module
         return module

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bglint.index import context as where
 from bglint.index.callers import last_name
 from bglint.index.facts import Module, Scope, dotted_text
-from bglint.index.symbols import Symbol
 from bglint.model import Applicability, Edit, Location, Span
 from bglint.rules.base import Candidate, Refused, Rewrite
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from bglint.index.blocking import BlockingPath
-    from bglint.index.project import Project
     from bglint.rules.context import RuleContext
 
 NO_CALL = Refused("it is no call: put it into a function, and run that in a thread")
@@ -31,15 +29,6 @@ _CALM_MANAGERS = frozenset(
     {"builtins.open", "contextlib.suppress", "contextlib.nullcontext", "contextlib.closing", "io.BytesIO",
      "io.StringIO", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile", "requests.Session", "httpx.Client"}
 )  # fmt: skip
-# As the resolver names them, and as people do.
-_THREAD_BOUND = {
-    "threading.local": "threading.local",
-    "threading.local()": "threading.local",
-    "sqlite3.Connection": "sqlite3.Connection",
-    "sqlite3.Cursor": "sqlite3.Cursor",
-    "sqlite3.connect()": "sqlite3.Connection",
-}
-_LOOP_ONLY = frozenset({"create_task", "ensure_future", "get_event_loop", "get_running_loop"})
 _OTHER_LOOPS = frozenset({"trio", "curio"})
 
 
@@ -62,7 +51,7 @@ def move_helper(ctx: RuleContext, path: BlockingPath, candidate: Candidate) -> R
     """Await a project's sync function in a thread, where nothing shows that it must not leave this one."""
     if path.steps[0].function.yields:
         return Refused("it is a generator: only collecting its items in a function can leave the event loop")
-    reason = unfit_for_a_thread(path, ctx.project)
+    reason = ctx.project.affinity.why_bound(step.function for step in path.steps)
     return Refused(reason) if reason is not None else to_thread(ctx, candidate, Applicability.UNSAFE)
 
 
@@ -149,68 +138,6 @@ def _holds_assigned_item(module: Module, node: ast.expr) -> bool:
 
 def _is_read(ctx: RuleContext, node: ast.Name | ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Load) or isinstance(ctx.module.parents.get(node), ast.AugAssign)
-
-
-def unfit_for_a_thread(path: BlockingPath, project: Project) -> str | None:
-    """Why the helpers on the way to a sink cannot run in another thread, as far as that is proven."""
-    for function in _with_own_members([step.function for step in path.steps], project):
-        for call in function.calls:
-            name = last_name(call.func)
-            if name in _LOOP_ONLY:
-                return f"`{function.name}` calls `{name}`, which needs the event loop's own thread"
-            if name == "set" and isinstance(call.func, ast.Attribute):
-                variable = project.resolve(call.func.value, function)
-                if variable is not None and variable.name == "contextvars.ContextVar":
-                    return f"`{function.name}` sets a context variable, which a thread cannot hand back"
-        for node in ast.walk(function.node):
-            if not isinstance(node, (ast.Name, ast.Attribute)):
-                continue
-            name = dotted_text(node)
-            root, _, rest = name.partition(".")
-            is_own = rest and function.owner is not None and root == _receiver(function)
-            if name and (is_own or root not in function.names.bindings):
-                known = project.resolve(node, function)
-                kind = _thread_bound(known) if known is not None else None
-                if kind is not None:
-                    return f"`{function.name}` uses `{name}`, a {kind} that belongs to its thread"
-    return None
-
-
-def _thread_bound(symbol: Symbol) -> str | None:
-    """What ``symbol`` is, or is an attribute of, that only the thread that made it may use."""
-    if symbol.instance and symbol.name in _THREAD_BOUND:
-        return _THREAD_BOUND[symbol.name]
-    return next(
-        (kind for made, kind in _THREAD_BOUND.items() if symbol.name.startswith(f"{made.removesuffix('()')}().")), None
-    )
-
-
-def _receiver(function: Scope) -> str | None:
-    """The name of the first parameter: the object itself, in a method."""
-    return next((parameter.arg for parameter in function.parameters), None)
-
-
-def _with_own_members(functions: Iterable[Scope], project: Project) -> list[Scope]:
-    """The functions, and the methods and properties of their own objects that they use, directly or through others."""
-    found: dict[Scope, None] = {}
-    pending = list(functions)
-    while pending:
-        function = pending.pop()
-        if function in found:
-            continue
-        found[function] = None
-        owner, receiver = function.owner, _receiver(function)
-        if owner is None or receiver is None:
-            continue
-        self_symbol = Symbol(owner.full_name, instance=True, scope=owner)
-        for node in ast.walk(function.node):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == receiver:
-                member = project.resolver.class_member(self_symbol, node.attr)
-                used = member.function if member is not None else None
-                used = used or project.resolver.accessor(self_symbol, node.attr, isinstance(node.ctx, ast.Store))
-                if used is not None:
-                    pending.append(used)
-    return list(found)
 
 
 # -- text -----------------------------------------------------------------------------------------------------------
