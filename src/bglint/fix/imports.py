@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from itertools import chain, count, groupby
 from bglint.fix.layout import Layout, Line, Place, layout
 from bglint.model import Edit
 
+_GLOBAL = re.compile(r"\bglobal\b((?:[\w, \t]|\\\r?\n)+)")
+_WORD = re.compile(r"\w+")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -171,10 +174,10 @@ def module_bindings(tree: ast.Module, text: str) -> dict[str, set[str]]:
         elif isinstance(node, ast.MatchMapping):
             bind(node.rest)
         todo.extend(_inside_module_scope(node))
-    for node in ast.walk(tree) if "global " in text else ():
-        if isinstance(node, ast.Global):
-            for name in node.names:
-                bind(name)
+    # Seen in the text: bodies of functions need not be parsed for it, and to take a name too many for bound is safe.
+    for names in _GLOBAL.findall(text):
+        for name in _WORD.findall(names):
+            bind(name)
     return bindings
 
 

@@ -205,11 +205,12 @@ class Project:
 
     def _look_at(self, files: tuple[Path, ...]) -> None:
         self.callers.look_at(files)
+        size = sum(len(self.callers.data(path)) for path in files)
         if self._chooses_budget:
-            size = sum(len(self.callers.data(path)) for path in files)
             self.budget = _WIDE_BUDGET if size <= _FEW else _BUDGET
-        wanted = set(map(str, files))
-        self._keep({module for path, module in self._by_path.items() if module is not None and path in wanted})
+        if self._meter.parsed + size > self.budget:
+            wanted = set(map(str, files))
+            self._keep({module for path, module in self._by_path.items() if module is not None and path in wanted})
 
     @contextmanager
     def held_still(self) -> Iterator[None]:

@@ -35,7 +35,9 @@ _RUN_BY_CLASS = frozenset(
 )
 
 # `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
-_ASSIGNED = re.compile(rb"\b(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
+_ASSIGNED = re.compile(rb"=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
+_TARGET = re.compile(rb"(\w+)[ \t]*$")
+_LONGEST_NAME = 80
 
 
 class Reach:
@@ -93,8 +95,7 @@ class Reach:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
         content = self.callers.data(path)
         aliases = {alias for name, alias in import_aliases(content) if name in names}
-        wanted = {name.encode() for name in names}
-        aliases.update(alias.decode() for alias, name in _ASSIGNED.findall(content) if name in wanted)
+        aliases.update(_assigned_from({name.encode() for name in names}, content))
         if path in self._takers:
             aliases.update(*map(self.callers.aliases, names))
         return frozenset(names | aliases)
@@ -383,6 +384,15 @@ def _classes_and_makers(classes: frozenset[str]) -> tuple[frozenset[str], frozen
                 words |= {maker.rpartition(".")[2]} if owner is None else set()
     shorts = (name.removesuffix("()").rpartition(".")[2] for name in found)
     return frozenset(found), frozenset(words) | frozenset(shorts)
+
+
+def _assigned_from(names: Collection[bytes], content: bytes) -> Iterator[str]:
+    """The names to which a file assigns something that is called one of some names."""
+    for found in _ASSIGNED.finditer(content):
+        if found[1] in names:
+            target = _TARGET.search(content, max(0, found.start() - _LONGEST_NAME), found.start())
+            if target is not None:
+                yield target[1].decode()
 
 
 def _assigned(function: Scope) -> set[str]:
