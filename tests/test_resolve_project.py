@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from test_resolve import described
 
 from bglint import api
 from bglint.config import Options
+from bglint.index import callers
 from bglint.index.facts import Scope
 from bglint.index.linking import calls_on
 from bglint.index.project import Project
@@ -145,6 +147,36 @@ def test_nothing_is_dropped_while_somebody_compares_scopes(tmp_path: Path) -> No
     after = project.function("low.nap")
     assert after is not None
     assert after is not before
+
+
+# Files that can call each other are looked at together, and nothing of others is needed for them.
+
+
+QUEUED = {
+    "work.py": "from fastapi import HTTPException\n\n\ndef work() -> None:\n    raise HTTPException(404)\n",
+    "route.py": "from fastapi import BackgroundTasks\n\nfrom .work import work\n\n\n"
+    "def route(tasks: BackgroundTasks) -> None:\n    tasks.add_task(work)\n",
+}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_packages_that_do_not_import_each_other_are_linted_as_if_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, jobs: int
+) -> None:
+    shop = Path(__file__).parent.parent / "fixtures" / "apps" / "shop" / "shop"
+    names = ["atelier", "shop", "store"]
+    for name in names:
+        for path in shop.rglob("*.py"):
+            text = re.sub(r"\bshop\b", name, path.read_text())
+            write(tmp_path, {f"{name}/{path.relative_to(shop).as_posix()}": text})
+        write(tmp_path, {f"{name}/{path}": text for path, text in QUEUED.items()})
+    every = Options(isolated=True, select=("BGL",))
+    alone = [api.lint_paths([tmp_path / name], options=every, cwd=tmp_path).findings for name in names]
+    monkeypatch.setattr(callers, "_WORTH_A_ROUND", size)
+    together = api.lint_paths([tmp_path], options=every, cwd=tmp_path, jobs=jobs)
+    assert {"BGL101", "BGL109", "BGL401"} <= {finding.code for finding in alone[-1]}
+    assert list(together.findings) == [finding for findings in alone for finding in findings]
 
 
 # Size: the resolver's steps grow with the module, no faster.

@@ -205,6 +205,7 @@ class Project:
 
     def _look_at(self, files: tuple[Path, ...]) -> None:
         self.callers.look_at(files)
+        self.forget_answers()
         size = sum(len(self.callers.data(path)) for path in files)
         if self._chooses_budget:
             self.budget = _WIDE_BUDGET if size <= _FEW else _BUDGET
