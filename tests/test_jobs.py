@@ -54,6 +54,14 @@ def test_more_jobs_are_other_processes() -> None:
     assert os.getpid() not in processes
 
 
+def test_files_that_belong_together_are_done_by_one_process() -> None:
+    groups = [FILES[start::5] for start in range(5)]
+    results = run(name_and_process, FILES, 2, unexpected, together=groups)
+    assert [name for name, _ in results] == [file.name for file in FILES]
+    processes = {file: process for file, (_, process) in zip(FILES, results, strict=True)}
+    assert all(len({processes[file] for file in group}) == 1 for group in groups)
+
+
 def test_no_process_is_left_behind() -> None:
     run(name_and_process, FILES, 3, unexpected)
     with pytest.raises(ChildProcessError):

@@ -180,24 +180,24 @@ class Session:
 
         self.note(files)
         jobs = suitable(files) if jobs is None else jobs
-        if jobs > 1:
-            # Worked out once, before the processes part.
+        islands = self._islands(files)
+        if jobs > 1 and max(map(len, islands), default=0) > len(files) / jobs:
+            # One of them is too much for one process. What all its files ask is worked out once, before processes part.
             for project in self._projects.values():
                 project.prepare()
-            order = list(files)
-        else:
-            order = self._by_island(files)
-        found = run(self._check_one, order, jobs, self._died, lambda done: self._progress(done, len(files)))
+            islands = []
+        order = [path for island in islands for path in island] or files
+        found = run(self._check_one, order, jobs, self._died, lambda done: self._progress(done, len(files)), islands)
         checked = dict(zip(order, found, strict=True))
         return {path: checked[path] for path in files}
 
-    def _by_island(self, files: Sequence[Path]) -> list[Path]:
-        """The files, those one after the other that have to do with each other."""
+    def _islands(self, files: Sequence[Path]) -> list[list[Path]]:
+        """The files in groups that have nothing to do with each other."""
         groups: dict[tuple[int, tuple[Path, ...]], list[Path]] = {}
         for path in files:
             project = self.project(self.configuration.for_path(path))
             groups.setdefault((id(project), project.callers.island(path)[:1]), []).append(path)
-        return [path for group in groups.values() for path in group]
+        return list(groups.values())
 
     def _check_one(self, path: Path) -> Checked:
         try:

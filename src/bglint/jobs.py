@@ -32,12 +32,13 @@ def run(
     jobs: int,
     died: Callable[[Path, str], T],
     progress: Callable[[int], None] = lambda done: None,
+    together: Sequence[Sequence[Path]] = (),
 ) -> list[T]:
     """Return ``work(file)`` for every file, in their order, from up to ``jobs`` processes.
 
     The result of a file on which a process dies is ``died(file, how)``, where ``how`` is a phrase such as "killed by
     SIGSEGV". One job, or a system that cannot fork, means this very process. ``progress`` is told how many files are
-    done. Raises what ``work`` raises.
+    done. ``together`` are all files in groups of which each is best done by one process. Raises what ``work`` raises.
     """
     jobs = min(jobs, len(files))
     if jobs <= 1 or not hasattr(os, "fork"):
@@ -46,7 +47,8 @@ def run(
     results: dict[int, T] = {}
     pending = sorted(range(len(files)), key=lambda index: (-sizes[index], index))
     while pending:
-        groups = _groups(pending, sizes, jobs)
+        is_given = 0 < len(together) <= _MOST_GROUPS
+        groups = _given_groups(together, files, pending) if is_given else _groups(pending, sizes, jobs)
         finished, lost = _round(lambda index: work(files[index]), groups, min(jobs, len(groups)), progress)
         if not finished and not lost:
             return [results[i] if i in results else work(file) for i, file in enumerate(files)]
@@ -93,6 +95,15 @@ def _groups(pending: Sequence[int], sizes: Sequence[int], jobs: int) -> list[lis
         groups[-1].append(index)
         filled += sizes[index]
     return groups
+
+
+def _given_groups(together: Sequence[Sequence[Path]], files: Sequence[Path], pending: Sequence[int]) -> list[list[int]]:
+    """Return the pending files in the given groups, those groups first in which the biggest files are."""
+    group_of = {file: number for number, group in enumerate(together) for file in group}
+    groups: dict[int, list[int]] = {}
+    for index in pending:
+        groups.setdefault(group_of[files[index]], []).append(index)
+    return list(groups.values())
 
 
 @dataclass(eq=False, slots=True)
