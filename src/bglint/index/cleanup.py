@@ -27,11 +27,19 @@ _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 def is_cleanup(node: ast.AST, scope: Scope) -> bool:
-    """Whether code runs when something ends: in a function named so, in a ``finally``, behind a manager's ``yield``."""
+    """Whether code runs when something ends: in a function named so, in a ``finally``, behind a manager's ``yield``,
+    or in a handler that raises again.
+    """
     if _is_named(scope, _WORDS):
         return True
     for child, parent in within_function(scope.module, node):
         if isinstance(parent, TRIES) and child in parent.finalbody:  # type: ignore[attr-defined]
+            return True
+        if (
+            isinstance(parent, ast.ExceptHandler)
+            and isinstance(last := parent.body[-1], ast.Raise)
+            and last.exc is None
+        ):
             return True
     row = getattr(node, "lineno", 0)
     return len(scope.yields) == 1 and scope.yields[0].lineno < row and bool(scope.decorators)

@@ -130,6 +130,18 @@ def _is_wait(node: ast.expr | None, scope: Scope, project: Project) -> bool:
     return called is not None and called.name == "asyncio.wait"
 
 
+def are_shielded(gather: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether every awaitable is shielded: it is meant to go on, whatever happens to the others."""
+    return bool(gather.args) and all(_is_shielded(argument, scope, project) for argument in gather.args)
+
+
+def _is_shielded(node: ast.expr, scope: Scope, project: Project) -> bool:
+    if isinstance(node, ast.Starred):
+        return isinstance(node.value, _COMPREHENSIONS) and _is_shielded(node.value.elt, scope, project)
+    called = project.resolve(node.func, scope) if isinstance(node, ast.Call) else None
+    return called is not None and called.name == "asyncio.shield"
+
+
 def are_of_others(gather: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether all that is given are tasks that somebody else keeps, and the function only waits for their end.
 

@@ -37,7 +37,7 @@ class GatherExceptionsUnread(Rule):
     where results are tested with `isinstance`, returned, passed on or used in any other way, and where no awaitable
     can fail. It is also silent where the tasks are kept and a done-callback looks at each, where the function has
     cancelled the tasks before, and in code that cleans up (functions named `stop`, `close`, `shutdown` and so on,
-    `finally` blocks): that only waits for an end.
+    `finally` blocks, handlers that raise again): that only waits for an end.
 
     ## Why is this bad?
     With `return_exceptions=True`, a failure is a value in the list of results and nothing else: it is not raised, and

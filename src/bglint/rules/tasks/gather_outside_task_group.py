@@ -11,7 +11,7 @@ from bglint.index.facts import dotted_text
 from bglint.model import Applicability, Edit, Finding, Span
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
 from bglint.rules.context import names_visible
-from bglint.rules.tasks._awaitables import Awaitable, are_done, at_least, awaitables
+from bglint.rules.tasks._awaitables import Awaitable, are_done, are_shielded, at_least, awaitables
 from bglint.rules.tasks._cancelling import cancels_itself
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class GatherOutsideTaskGroup(Rule):
 
     ## What it does
     Reports `await asyncio.gather(...)` of two or more awaitables, without `return_exceptions=True` and outside a
-    task group. It stays silent where no awaitable can fail, and where the function cancels its tasks itself.
+    task group. It stays silent where no awaitable can fail, where the function cancels its tasks itself, and where
+    each is shielded, and so meant to go on.
 
     ## Why is this bad?
     `gather` raises the first error as it is, at once, and does nothing about the others: they keep running, with
@@ -140,7 +141,7 @@ class GatherOutsideTaskGroup(Rule):
         found = awaitables(call, scope, project)
         if at_least(found) < 2 or self._in_group(call, scope) or cancels_itself(call, scope, project):
             return None
-        if are_done(call, scope, project):
+        if are_done(call, scope, project) or are_shielded(call, scope, project):
             return None
         if all(a.call is not None and not project.guards.awaiting_raises(a.call, scope) for a in found):
             return None
