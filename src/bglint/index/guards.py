@@ -17,6 +17,7 @@ from bglint.index import data
 from bglint.index.exposure import Exposure
 from bglint.index.exposure import is_logger_call as is_logger_call
 from bglint.index.facts import Scope, dotted_text
+from bglint.index.handlers import has_logged
 from bglint.index.resolve import is_accessor
 from bglint.index.symbols import PARTIAL, Symbol
 
@@ -106,6 +107,22 @@ class Guards:
     def awaiting_raises(self, node: ast.Call, scope: Scope) -> bool:
         """Whether awaiting what a call gives, now or later, may raise."""
         return self._exposure.awaiting_raises(node, scope)
+
+    def awaiting_raises_unseen(self, node: ast.Call, scope: Scope) -> bool:
+        """The same for errors that no decorator of the project has logged before it lets them out."""
+        if not self.awaiting_raises(node, scope):
+            return False
+        called = self.project.resolve(node.func, scope)
+        function = called.function if called is not None else None
+        return function is None or not any(self._logs(decorator, function) for decorator in function.decorators)
+
+    def _logs(self, decorator: ast.expr, function: Scope) -> bool:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        symbol = self.project.resolve(called, function.parent or function)
+        if symbol is None:
+            return False
+        wrappers = self._wrappers(symbol, calls=2 if isinstance(decorator, ast.Call) else 1)
+        return bool(wrappers) and all(has_logged(self.exposed(wrapper), wrapper) for wrapper in wrappers or ())
 
     def guards(self, node: ast.Try, scope: Scope) -> bool:
         """Whether a ``try`` keeps every ordinary exception of its body."""

@@ -31,6 +31,7 @@ _KEEPERS = frozenset(
 _DESCRIBERS = frozenset({"format", "getattr", "hasattr", "isinstance", "len", "print", "repr", "str", "type"})
 _CONTAINERS = (ast.Dict, ast.List, ast.Set, ast.Tuple)
 _CLOSERS = frozenset({"aclose", "cancel", "close", "disconnect", "kill", "shutdown", "terminate"})
+_WAITERS = frozenset({"shield", "wait_for"})
 _SLEEPS = frozenset({"anyio.sleep", "asyncio.sleep", "time.sleep", "trio.sleep"})
 
 
@@ -51,6 +52,15 @@ def first_loud(module: Module, handler: ast.ExceptHandler) -> ast.Call | None:
     loud = [n for n in _own_nodes(handler.body) if isinstance(n, ast.Call) and is_loud(n)]
     own = [call for call in loud if handler_of(module, call) is handler]
     return min(own, key=lambda call: (call.lineno, call.col_offset), default=None)
+
+
+def has_logged(exposed: ast.AST | None, function: Scope) -> bool:
+    """Whether what leaves a function is raised by a handler that has logged the error."""
+    if not isinstance(exposed, ast.Raise):
+        return False
+    handler = handler_of(function.module, exposed)
+    calls = (node for node in ast.walk(handler) if isinstance(node, ast.Call)) if handler is not None else ()
+    return any(map(is_logger_call, calls))
 
 
 def _is_loud_level(level: ast.expr) -> bool:
@@ -178,6 +188,25 @@ def _logs(node: ast.AST) -> bool:
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
         return False
     return is_logger_call(node.value) or last_name(node.value.func).startswith("log_")
+
+
+def only_waits(module: Module, handler: ast.ExceptHandler, scope: Scope) -> bool:
+    """Whether a handler's ``try`` only awaits what the function was given, or an attribute: others have started that,
+    and see how it ends.
+    """
+    statement = module.parents.get(handler)
+    body = statement.body if isinstance(statement, TRIES) else []  # type: ignore[attr-defined]
+    return bool(body) and all(_waits_for_given(inner, scope) for inner in body)
+
+
+def _waits_for_given(statement: ast.stmt, scope: Scope) -> bool:
+    value = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
+    given = value.value if isinstance(value, ast.Await) else None
+    while isinstance(given, ast.Call) and last_name(given.func) in _WAITERS and given.args:
+        given = given.args[0]
+    if isinstance(given, ast.Name):
+        return given.id in {parameter.arg for parameter in scope.parameters}
+    return isinstance(given, ast.Attribute) and bool(dotted_text(given))
 
 
 def has_default(module: Module, node: ast.AST) -> bool:

@@ -727,7 +727,10 @@ class Resolver:
         if called.name == data.ENTERING_ASYNC and node.args:
             return Symbol(COROUTINE, instance=True, item=self.entered(node.args[0], scope))
         if called.name == "typing.cast" and len(node.args) == 2:
-            return self.annotation(node.args[0], scope)
+            declared = self.annotation(node.args[0], scope)
+            # Of a callable a type says less than the callable itself.
+            vague = declared is None or declared.name in ("collections.abc.Callable", "typing.Callable")
+            return (self.resolve(node.args[1], scope) if vague else None) or declared
         if called.name in data.SEQUENCE_MAKERS:
             item = self.iterated(node.args[0], scope, ()) if node.args else None
             return Symbol(_LIST, instance=True, item=item)

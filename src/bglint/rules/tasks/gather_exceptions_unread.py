@@ -145,7 +145,7 @@ class GatherExceptionsUnread(Rule):
         if are_called_back(call, scope, project):
             return None
         found = awaitables(call, scope, project)
-        if all(a.call is not None and not project.guards.awaiting_raises(a.call, scope) for a in found):
+        if all(a.call is not None and not project.guards.awaiting_raises_unseen(a.call, scope) for a in found):
             return None
         return unread
 

@@ -115,7 +115,7 @@ class SameLoopDeadlock(Rule):
         if not self._submits(call, scope) or lost_as(call, scope) is None:
             return False
         given = coroutine_of(call)
-        return not isinstance(given, ast.Call) or self.ctx.project.guards.awaiting_raises(given, scope)
+        return not isinstance(given, ast.Call) or self.ctx.project.guards.awaiting_raises_unseen(given, scope)
 
     def _submits(self, call: ast.Call, scope: Scope) -> bool:
         symbol = self.ctx.project.resolve(call.func, scope)

@@ -103,7 +103,7 @@ class UnobservedTask(Rule):
         if isinstance(given, ast.Call):
             called = project.resolve(given.func, scope)
             work = called.function if called is not None else None
-            if not project.guards.awaiting_raises(given, scope) or (work and _lets_go(work, holders)):
+            if not project.guards.awaiting_raises_unseen(given, scope) or (work and _lets_go(work, holders)):
                 return None
         if any(project.observers.of_name(holder, scope) for holder in holders):
             return None

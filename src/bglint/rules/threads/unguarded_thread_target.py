@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from bglint.index.guards import Guard, Verdict, is_logger_call
-from bglint.index.handlers import handler_of
+from bglint.index.guards import Guard, Verdict
+from bglint.index.handlers import has_logged
 from bglint.model import Finding, Frame
 from bglint.rules.base import Candidate
 from bglint.rules.threads._jobs import ThreadRule, handed_over, run_by, thread_made, work_name
@@ -79,7 +79,7 @@ class UnguardedThreadTarget(ThreadRule):
             return None
         if verdict.function.is_async or not project.traits.is_server or project.traits.handles_thread_errors:
             return None
-        if _has_logged(verdict.exposed, verdict.function):
+        if has_logged(verdict.exposed, verdict.function):
             return None
         chain = (
             Frame(scope.full_name, self.ctx.display_path, candidate.span.start.row),
@@ -100,12 +100,3 @@ class UnguardedThreadTarget(ThreadRule):
             return guards.of_expression(target, scope)
         work = run_by(self.ctx.project, call, scope)
         return guards.of_symbol(work) if work is not None else None
-
-
-def _has_logged(exposed: ast.AST | None, function: Scope) -> bool:
-    """Whether what leaves a function is raised by a handler that has logged the error."""
-    if not isinstance(exposed, ast.Raise):
-        return False
-    handler = handler_of(function.module, exposed)
-    calls = (node for node in ast.walk(handler) if isinstance(node, ast.Call)) if handler is not None else ()
-    return any(map(is_logger_call, calls))

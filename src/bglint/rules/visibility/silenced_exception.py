@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bglint.index.cleanup import ends_something
 from bglint.index.context import TRIES
-from bglint.index.handlers import does_nothing, gives_value, has_default, is_clean_up, is_settled_later
+from bglint.index.handlers import does_nothing, gives_value, has_default, is_clean_up, is_settled_later, only_waits
 from bglint.model import Applicability, Edit, Finding, Level, Location, Span
 from bglint.rules.base import Candidate, Refused, Rewrite
 from bglint.rules.visibility._shared import HandlerRule
@@ -115,6 +115,8 @@ class SilencedException(HandlerRule):
             return None
         module = self.ctx.module
         if is_settled_later(module, handler) or is_clean_up(module, handler) or ends_something(scope):
+            return None
+        if only_waits(module, handler, scope):
             return None
         return None if has_default(module, handler) else launch
 
