@@ -1,6 +1,6 @@
 """What bglint costs on a large corpus, beside what its parts cost one by one: processor time and peak memory.
 
-    python benchmarks/scale.py                         some 3,000 files: ten packages that do not import each other
+    python benchmarks/scale.py                         some 3,000 files: ten packages that hardly import each other
     python benchmarks/scale.py --packages khoj letta   only these
     python benchmarks/scale.py --select BGL            with every rule
 

@@ -174,6 +174,7 @@ def test_packages_that_do_not_import_each_other_are_linted_as_if_alone(
     every = Options(isolated=True, select=("BGL",))
     alone = [api.lint_paths([tmp_path / name], options=every, cwd=tmp_path).findings for name in names]
     monkeypatch.setattr(callers, "_WORTH_A_ROUND", size)
+    monkeypatch.setattr(api, "_MANY_FILES", 1)
     together = api.lint_paths([tmp_path], options=every, cwd=tmp_path, jobs=jobs)
     assert {"BGL101", "BGL109", "BGL401"} <= {finding.code for finding in alone[-1]}
     assert list(together.findings) == [finding for findings in alone for finding in findings]

@@ -57,6 +57,7 @@ class Session:
         self._progress = progress or (lambda done, total: None)
         self._projects: dict[int, Project] = {}
         self._held: dict[Path, Source] = {}
+        self._goes_by_islands = False
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -180,12 +181,13 @@ class Session:
 
         self.note(files)
         jobs = suitable(files) if jobs is None else jobs
-        islands = self._islands(files)
-        if jobs > 1 and max(map(len, islands), default=0) > len(files) / jobs:
+        islands = self._islands(files) if len(files) >= _MANY_FILES else []
+        if jobs > 1 and max(map(len, islands), default=len(files)) > len(files) / jobs:
             # One of them is too much for one process. What all its files ask is worked out once, before processes part.
             for project in self._projects.values():
                 project.prepare()
             islands = []
+        self._goes_by_islands = bool(islands)
         order = [path for island in islands for path in island] or files
         found = run(self._check_one, order, jobs, self._died, lambda done: self._progress(done, len(files)), islands)
         checked = dict(zip(order, found, strict=True))
@@ -201,6 +203,8 @@ class Session:
 
     def _check_one(self, path: Path) -> Checked:
         try:
+            if self._goes_by_islands:
+                self.project(self.configuration.for_path(path)).turn_to(path)
             return Checked(self.lint(path))
         except ConfigError:
             raise
@@ -255,6 +259,8 @@ class Session:
 
 
 _FIRST_FILES = 5
+# From how many files on they are worth sorting by what they have to do with each other.
+_MANY_FILES = 100
 
 
 def _not_ignored(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:

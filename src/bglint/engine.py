@@ -71,7 +71,6 @@ def lint(source: Source, project: Project, settings: Settings, display_path: str
 
     A file that cannot be parsed gives one BGL000.
     """
-    project.turn_to(source.path)
     project.trim()
     ctx = RuleContext(source, project, settings, display_path)
     looks = Looks.of([rule(ctx) for rule in matter(source, enabled_rules(settings), project)], source, project)

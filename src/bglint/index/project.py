@@ -64,7 +64,7 @@ class Project:
         self.extra_blocking = dict(blocking or {})
         self.non_blocking = frozenset(non_blocking)
         self.kinds = frozenset(kinds)
-        self.budget = _BUDGET if budget is None else budget
+        self.budget = _WIDE_BUDGET if budget is None else budget
         self._chooses_budget = budget is None
         self._all_at_once = False
         self._held_still = False
