@@ -27,11 +27,14 @@ from bglint.source import Source, SourceError, read_bytes
 from bglint.syntax import check_syntax
 
 _MISSING = object()
-# Characters of source that may be held as syntax trees, which take fifty times the room; more of it where files that
-# belong together are few enough for most of them to fit (bytes), rather than be read several times.
-_BUDGET = 3_000_000
-_WIDE_BUDGET = 5_000_000
-_FEW = 9_000_000
+# Characters of source that may be held as syntax trees, which take forty times the room, by the bytes of the files that
+# belong together: all of few files, and of more of them what leaves room for their text.
+_BUDGETS = {6_000_000: 6_000_000, 9_000_000: 5_000_000}
+_LEAST_BUDGET = 3_000_000
+
+
+def _budget_for(size: int) -> int:
+    return next((budget for most, budget in _BUDGETS.items() if size <= most), _LEAST_BUDGET)
 
 
 class Project:
@@ -64,7 +67,7 @@ class Project:
         self.extra_blocking = dict(blocking or {})
         self.non_blocking = frozenset(non_blocking)
         self.kinds = frozenset(kinds)
-        self.budget = _WIDE_BUDGET if budget is None else budget
+        self.budget = _budget_for(0) if budget is None else budget
         self._chooses_budget = budget is None
         self._all_at_once = False
         self._held_still = False
@@ -208,7 +211,7 @@ class Project:
         self.forget_answers()
         size = sum(len(self.callers.data(path)) for path in files)
         if self._chooses_budget:
-            self.budget = _WIDE_BUDGET if size <= _FEW else _BUDGET
+            self.budget = _budget_for(size)
         if self._meter.parsed + size > self.budget:
             wanted = set(map(str, files))
             self._keep({module for path, module in self._by_path.items() if module is not None and path in wanted})
