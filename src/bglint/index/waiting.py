@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 _NAP = 0.001
+_CONDITIONS = frozenset({"threading.Condition.wait", "threading.Condition.wait_for"})
 
 
 def waits(project: Project, call: ast.Call, scope: Scope, name: str) -> bool:
@@ -37,7 +38,7 @@ def waits(project: Project, call: ast.Call, scope: Scope, name: str) -> bool:
     kind = known_kind(name)
     if kind == "loop":
         return not _asks_for_loop(scope)
-    if runs_without_loop(module, call):
+    if runs_without_loop(module, call) or (name in _CONDITIONS and _makes_lock(scope)):
         return False
     if name.endswith(".acquire") and isinstance(call.func, ast.Attribute):
         return not is_fresh(module, call.func.value, statement_of(module, call))
@@ -61,6 +62,11 @@ def _is_short_nap(call: ast.Call, scope: Scope) -> bool:
     if not isinstance(seconds, ast.Constant) or not isinstance(seconds.value, (int, float)):
         return False
     return seconds.value <= _NAP and not in_loop(scope.module, call)
+
+
+def _makes_lock(scope: Scope) -> bool:
+    """Whether code is part of a lock: to take one with ``with`` counts as little as for those of the library."""
+    return any(owner.is_class and owner.name.endswith("Lock") for owner in scope.walk_up())
 
 
 def _asks_for_loop(scope: Scope) -> bool:
