@@ -50,20 +50,20 @@ def blocking_kinds(settings: Settings) -> frozenset[str]:
 
 def matter(source: Source, rules: Iterable[type[Rule]], project: Project) -> list[type[Rule]]:
     """The screen: the rules for which a file can matter at all, by its bytes."""
-    rules = tuple(rules)
-    there = {word for word, encoded in _words_of(rules) if encoded in source.data}
+    data = source.data
+    found: dict[str, bool] = {}
+
+    def mentions(word: str) -> bool:
+        if word not in found:
+            found[word] = word.encode() in data
+        return found[word]
+
     return [
         rule
         for rule in rules
-        if not (rule.needs and rule.needs.isdisjoint(there))
-        and (not rule.triggers.isdisjoint(there) or rule.reaches(source.path, project))
+        if (not rule.needs or any(map(mentions, rule.needs)))
+        and (any(map(mentions, rule.triggers)) or rule.reaches(source.path, project))
     ]
-
-
-@lru_cache(maxsize=16)
-def _words_of(rules: tuple[type[Rule], ...]) -> list[tuple[str, bytes]]:
-    """All triggers and needs of some rules, each with its bytes."""
-    return [(word, word.encode()) for word in sorted(set().union(*(rule.triggers | rule.needs for rule in rules)))]
 
 
 def lint(source: Source, project: Project, settings: Settings, display_path: str) -> list[Finding]:
