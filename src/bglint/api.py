@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,7 +57,6 @@ class Session:
         self._progress = progress or (lambda done, total: None)
         self._projects: dict[int, Project] = {}
         self._held: dict[Path, Source] = {}
-        self._goes_by_islands = False
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -187,11 +186,9 @@ class Session:
             for project in self._projects.values():
                 project.prepare()
             islands = []
-        self._goes_by_islands = bool(islands)
-        order = [path for island in islands for path in island] or files
-        found = run(self._check_one, order, jobs, self._died, lambda done: self._progress(done, len(files)), islands)
-        checked = dict(zip(order, found, strict=True))
-        return {path: checked[path] for path in files}
+        check = partial(self._check_one, by_island=bool(islands))
+        checked = run(check, files, jobs, self._died, lambda done: self._progress(done, len(files)), islands)
+        return dict(zip(files, checked, strict=True))
 
     def _islands(self, files: Sequence[Path]) -> list[list[Path]]:
         """The files in groups that have nothing to do with each other."""
@@ -201,9 +198,9 @@ class Session:
             groups.setdefault((id(project), project.callers.island(path)[:1]), []).append(path)
         return list(groups.values())
 
-    def _check_one(self, path: Path) -> Checked:
+    def _check_one(self, path: Path, *, by_island: bool) -> Checked:
         try:
-            if self._goes_by_islands:
+            if by_island:
                 self.project(self.configuration.for_path(path)).turn_to(path)
             return Checked(self.lint(path))
         except ConfigError:

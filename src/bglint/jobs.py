@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -42,7 +43,7 @@ def run(
     """
     jobs = min(jobs, len(files))
     if jobs <= 1 or not hasattr(os, "fork"):
-        return list(_one_by_one(work, files, progress))
+        return _one_by_one(work, files, progress, together or [files])
     sizes = [_size(file) for file in files]
     results: dict[int, T] = {}
     pending = sorted(range(len(files)), key=lambda index: (-sizes[index], index))
@@ -58,10 +59,17 @@ def run(
     return [results[index] for index in range(len(files))]
 
 
-def _one_by_one(work: Callable[[Path], T], files: Sequence[Path], progress: Callable[[int], None]) -> Iterator[T]:
-    for done, file in enumerate(files, 1):
-        yield work(file)
+def _one_by_one(
+    work: Callable[[Path], T],
+    files: Sequence[Path],
+    progress: Callable[[int], None],
+    together: Sequence[Sequence[Path]],
+) -> list[T]:
+    results: dict[Path, T] = {}
+    for done, file in enumerate(chain.from_iterable(together), 1):
+        results[file] = work(file)
         progress(done)
+    return [results[file] for file in files]
 
 
 def suitable(files: Iterable[Path]) -> int:

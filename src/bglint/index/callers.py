@@ -99,7 +99,6 @@ class Callers:
         self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
         self._reaching: dict[Path, frozenset[Path]] = {}
-        self._island_of: dict[Path, tuple[Path, ...]] = {}
         self._sets: dict[frozenset[Path], frozenset[Path]] = {}
         self._mentioning: dict[str, frozenset[Path]] = {}
         self._buckets: list[int] = []
@@ -167,9 +166,11 @@ class Callers:
 
     def island(self, path: Path) -> tuple[Path, ...]:
         """The group of a file (see ``islands``); empty for a file of no group."""
-        if not self._island_of:
-            self._island_of = {each: island for island in self.islands for each in island}
         return self._island_of.get(path, ())
+
+    @cached_property
+    def _island_of(self) -> dict[Path, tuple[Path, ...]]:
+        return {path: island for island in self.islands for path in island}
 
     @cached_property
     def islands(self) -> list[tuple[Path, ...]]:

@@ -35,11 +35,8 @@ def is_cleanup(node: ast.AST, scope: Scope) -> bool:
     for child, parent in within_function(scope.module, node):
         if isinstance(parent, TRIES) and child in parent.finalbody:  # type: ignore[attr-defined]
             return True
-        if (
-            isinstance(parent, ast.ExceptHandler)
-            and isinstance(last := parent.body[-1], ast.Raise)
-            and last.exc is None
-        ):
+        last = parent.body[-1] if isinstance(parent, ast.ExceptHandler) else None
+        if isinstance(last, ast.Raise) and last.exc is None:
             return True
     row = getattr(node, "lineno", 0)
     return len(scope.yields) == 1 and scope.yields[0].lineno < row and bool(scope.decorators)

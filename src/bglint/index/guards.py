@@ -117,11 +117,8 @@ class Guards:
         return function is None or not any(self._logs(decorator, function) for decorator in function.decorators)
 
     def _logs(self, decorator: ast.expr, function: Scope) -> bool:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        symbol = self.project.resolve(called, function.parent or function)
-        if symbol is None:
-            return False
-        wrappers = self._wrappers(symbol, calls=2 if isinstance(decorator, ast.Call) else 1)
+        symbol = self._maker(decorator, function)
+        wrappers = self._wrappers(symbol, decorator) if symbol is not None else None
         return bool(wrappers) and all(has_logged(self.exposed(wrapper), wrapper) for wrapper in wrappers or ())
 
     def guards(self, node: ast.Try, scope: Scope) -> bool:
@@ -185,10 +182,8 @@ class Guards:
 
     def _decorated(self, function: Scope) -> Verdict | None:
         verdict: Verdict | None = None
-        outer = function.parent or function
         for decorator in function.decorators:
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            symbol = self.project.resolve(called, outer)
+            symbol = self._maker(decorator, function)
             if symbol is None:
                 if not is_accessor(decorator):
                     verdict = _UNKNOWN
@@ -197,21 +192,26 @@ class Guards:
                 return Verdict(Guard.GUARDED, function)
             if data.matches(symbol.name, _transparent()):
                 continue
-            wrappers = self._wrappers(symbol, calls=2 if isinstance(decorator, ast.Call) else 1)
+            wrappers = self._wrappers(symbol, decorator)
             if wrappers is None:
                 verdict = _UNKNOWN
             elif wrappers and all(self.exposed(wrapper) is None for wrapper in wrappers):
                 return Verdict(Guard.GUARDED, function)
         return verdict
 
-    def _wrappers(self, symbol: Symbol, calls: int) -> list[Scope] | None:
+    def _maker(self, decorator: ast.expr, function: Scope) -> Symbol | None:
+        """The ``d`` of ``@d`` and ``@d(...)``."""
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        return self.project.resolve(called, function.parent or function)
+
+    def _wrappers(self, symbol: Symbol, decorator: ast.expr) -> list[Scope] | None:
         """The functions that a decorator puts in the place of what it decorates; None when that is unknown.
 
         ``@d`` calls d once with the function, ``@d(...)`` twice. A decorator may return one of several, or the
         function as it is: then there is no wrapper.
         """
         current: list[Symbol] = [symbol]
-        for _ in range(calls):
+        for _ in range(2 if isinstance(decorator, ast.Call) else 1):
             # One that serves as @d and as @d(...) returns what only fits one of the two.
             results = [found for made in current if (found := self._results(made)) is not None]
             if not results:

@@ -26,9 +26,11 @@ _BLIND = frozenset(
 # Methods of containers that give a task, or all of them.
 _TAKERS = frozenset({"get", "pop", "popleft", "popitem", "setdefault"})
 _ALL = frozenset({"copy", "items", "values"})
-_COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
+# Functions that make another collection of the same tasks.
+COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
 _ASKERS = frozenset({"any", "all", "bool", "hasattr", "id", "isinstance", "len"})
-_ADDERS = frozenset({"add", "append", "appendleft", "insert"})
+# Methods that put one task into a container.
+ADDERS = frozenset({"add", "append", "appendleft", "insert"})
 _FORGETTERS = frozenset({"discard", "pop", "remove"})
 _MOST_FILES = 60
 _DEEPEST = 6
@@ -126,7 +128,7 @@ def observes(module: Module, node: ast.expr, depth: int = 0) -> bool:
     if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and node in parent.args:
         if parent.func.id in _ASKERS:
             return False
-        return parent.func.id not in _COPIES or observes(module, parent, depth + 1)
+        return parent.func.id not in COPIES or observes(module, parent, depth + 1)
     if isinstance(parent, (ast.Tuple, ast.List)):
         around = module.parents.get(parent)
         if isinstance(around, ast.Assign):
@@ -155,7 +157,7 @@ def _is_called_back(module: Module, keeper: ast.expr) -> bool:
         task = parent.value
     elif isinstance(parent, ast.Attribute):
         call = module.parents.get(parent)
-        adds = isinstance(call, ast.Call) and call.func is parent and parent.attr in _ADDERS
+        adds = isinstance(call, ast.Call) and call.func is parent and parent.attr in ADDERS
         task = call.args[-1] if adds and call.args else None
     if not isinstance(task, ast.Name):
         return False

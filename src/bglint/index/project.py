@@ -69,7 +69,6 @@ class Project:
         self.kinds = frozenset(kinds)
         self.budget = _budget_for(0) if budget is None else budget
         self._chooses_budget = budget is None
-        self._all_at_once = False
         self._held_still = False
         self._meter = Meter()  # of the modules that are held, and some that are not any more
         self._by_path: dict[str, Module | None] = {}
@@ -192,7 +191,6 @@ class Project:
         for island in self.callers.islands if self.kinds else ():
             self.turn_to(island[0])
         self._look_at(tuple(self.callers.files))
-        self._all_at_once = True
 
     def turn_to(self, path: Path) -> None:
         """Look at a file and those that it belongs with: they can call each other, and nothing else calls them.
@@ -200,7 +198,7 @@ class Project:
         What is held of other files makes room.
         """
         island = self.callers.island(path)
-        if self._all_at_once or self._held_still or island is self.callers.view or not island:
+        if self._held_still or island is self.callers.view or not island:
             return
         self._look_at(island)
         if self.kinds:

@@ -64,13 +64,16 @@ class Reach:
     def search(self, path: Path) -> None:
         """Search the island of a file that is looked at, where that has not been done: calls lead to it from there."""
         island = self.callers.island(path)
-        if not island or island[0] in self._searched or not self.callers.near([path]):
+        if not self._is_due(island) or not self.callers.near([path]):
             return
         self._searched.add(island[0])
         for provider in self._find_providers(island):
             for user in provider.files & self.callers.mentioning(provider.word.decode()):
                 self._provided.setdefault(user, []).append(provider)
         self._find(((file, self.direct(file)) for file in island), ())
+
+    def _is_due(self, island: tuple[Path, ...]) -> bool:
+        return bool(island) and island[0] not in self._searched
 
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
@@ -121,8 +124,7 @@ class Reach:
 
     def reread(self, path: Path) -> None:
         """Look again at a file that has a new text, and where its functions are called."""
-        island = self.callers.island(path)
-        if island and island[0] not in self._searched:
+        if self._is_due(self.callers.island(path)):
             return
         for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)

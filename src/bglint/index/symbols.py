@@ -64,13 +64,12 @@ def agree(symbols: Iterable[Symbol | None]) -> Symbol | None:
     """
     first: Symbol | None = None
     for symbol in symbols:
-        if symbol is None or (first is not None and not _is_like(symbol, first)):
+        if symbol is None or (first is not None and _for_callers(symbol) != _for_callers(first)):
             return None
         first = first or symbol
     return first
 
 
-def _is_like(one: Symbol, other: Symbol) -> bool:
-    """Whether two symbols are one to those who call them: a name may be a ``def`` here and an ``async def`` there."""
-    asynchronous = [symbol.function is not None and symbol.function.is_async for symbol in (one, other)]
-    return (one.name, one.instance) == (other.name, other.instance) and asynchronous[0] == asynchronous[1]
+def _for_callers(symbol: Symbol) -> tuple[str, bool, bool]:
+    """What a symbol is to those who call it: a name may be a ``def`` here and an ``async def`` there."""
+    return symbol.name, symbol.instance, symbol.function is not None and symbol.function.is_async

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.index.facts import BindingKind, dotted_text
+from bglint.index.observers import COPIES
 from bglint.index.symbols import COROUTINE
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from bglint.index.project import Project
 
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
-COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
 _VIEWS = frozenset({"copy", "values"})
 _ONE_MORE = frozenset({"add", "append", "insert"})
 _WRAPPERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bglint.index.callers import last_name
 from bglint.index.context import COMPREHENSIONS, statement_of, tries_around, within_function
 from bglint.index.facts import dotted_text
-from bglint.rules.tasks._awaitables import COPIES
+from bglint.index.observers import COPIES
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope

@@ -81,9 +81,8 @@ def _stands_alone(ctx: RuleContext, statement: ast.stmt, await_: ast.Await, gath
     """Whether the statement has its lines for itself, and no comment that rewriting it would lose."""
     span, value = ctx.ast_span(statement), ctx.ast_span(await_)
     lines = ctx.source.lines
-    before = lines[span.start.row - 1][: span.start.column - 1]
     after = lines[span.end.row - 1][span.end.column - 1 :].strip()
-    if before.strip() or (after and not after.startswith("#")) or value.end != span.end:
+    if not ctx.starts_row(statement) or (after and not after.startswith("#")) or value.end != span.end:
         return False
     if lines[span.start.row - 2].rstrip().endswith("\\") if span.start.row > 1 else False:
         return False

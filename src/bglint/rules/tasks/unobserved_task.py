@@ -10,7 +10,7 @@ from bglint.index.callers import with_aliases
 from bglint.index.context import TRIES, hands_on
 from bglint.index.facts import dotted_text
 from bglint.index.flow import nodes_of
-from bglint.index.observers import forgets, forgets_here, observes
+from bglint.index.observers import ADDERS, forgets, forgets_here, observes
 from bglint.model import Finding
 from bglint.rules._logged import log_errors
 from bglint.rules.base import Candidate, Refused, Rewrite, Rule
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from bglint.index.facts import Scope
     from bglint.index.project import Project
     from bglint.source import Source
-
-_ADDERS = frozenset({"add", "append", "appendleft", "insert"})
 
 
 class UnobservedTask(Rule):
@@ -176,7 +174,7 @@ def _kept_through(name: ast.Name, scope: Scope, holders: list[str]) -> list[str]
 def _added(node: ast.expr, parent: ast.AST | None, scope: Scope) -> Iterator[str]:
     """``self.tasks.append(node)``."""
     if isinstance(parent, ast.Call) and node in parent.args and isinstance(parent.func, ast.Attribute):
-        if parent.func.attr in _ADDERS:
+        if parent.func.attr in ADDERS:
             yield from _holder(parent.func.value, scope)
 
 
