@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 from runs import Run, execute, measure
 from startup import BASELINE, start_up_tools, write_ordinary_modules
-from tools import Tool, bglint, flake8, flake8_async, ruff
+from tools import FOUNDING, Tool, bglint, flake8, flake8_async, ruff
 
-TOOLS = ("bglint", "bglint-j2", "ruff", "ruff-1", "flake8", "flake8-async")
+TOOLS = ("bglint", "bglint-9", "bglint-j2", "ruff", "ruff-1", "flake8", "flake8-async")
 SLOW_LIMIT = 20 * 60.0
 # flake8-async's cost as measured on these packages; decides only whether --quick can afford it.
 SLOW_SECONDS_PER_MEGABYTE = 47
@@ -125,6 +125,7 @@ def select_tools(skip: Sequence[str]) -> tuple[list[Tool], list[Tool]]:
     """Return the tools to run in every round and the one too slow for that, without those to ``skip``."""
     makers: dict[str, Callable[[], Tool]] = {
         "bglint": lambda: bglint("bglint", 1),
+        "bglint-9": lambda: bglint("bglint-9", 1, FOUNDING),
         "bglint-j2": lambda: bglint("bglint-j2", 2),
         "ruff": lambda: ruff(STORE, "ruff"),
         "ruff-1": lambda: ruff(STORE, "ruff-1", threads=1),
@@ -202,7 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except DownloadError as error:
             console.print(str(error), markup=False)
             return 1
-        console.print(table_of(comparisons[-1], [("× ruff", "ruff"), ("× bglint", "bglint")]))
+        console.print(
+            table_of(comparisons[-1], [("× ruff", "ruff"), ("× ruff-1", "ruff-1"), ("× bglint-9", "bglint-9")])
+        )
     if "bglint" not in options.skip:
         comparisons.append(measure_start_up(max(10, options.rounds)))
         console.print(table_of(comparisons[-1], [("× python", BASELINE)]))
