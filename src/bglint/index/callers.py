@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +42,7 @@ _GIVEN_TO = re.compile(
 )
 _GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
 _RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")
+_BEFORE_AN_ALIAS = frozenset({b" ", b"\t", b",", b")", b"#", b"\n", b""})
 # After an attribute that is no module in an import or on the way to something else.
 _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
@@ -98,6 +99,7 @@ class Callers:
         self._imported: dict[Path, frozenset[str]] = {}
         self._prefixes: dict[Path, frozenset[str]] = {}
         self._importers: dict[Path, set[Path]] | None = None
+        self._files_of_import: dict[tuple[str, str], Sequence[Path]] = {}
         self._reaching: dict[Path, frozenset[Path]] = {}
         self._sets: dict[frozenset[Path], frozenset[Path]] = {}
         self._mentioning: dict[str, frozenset[Path]] = {}
@@ -197,18 +199,19 @@ class Callers:
         if self._importers is None:
             self._importers = {}
             for path in self.files:
-                for target in self._imports(path):
-                    self._importers.setdefault(target, set()).add(path)
+                root = self.project.root_of(path)
+                for name in self.imported(path):
+                    for target in self._imported_files(name, root):
+                        self._importers.setdefault(target, set()).add(path)
         return self._importers
 
-    def _imports(self, path: Path) -> Iterator[Path]:
-        root = self.project.root_of(path)
-        for name in self.imported(path):
-            parts = name.split(".")
-            for length in range(1, len(parts) + 1):
-                target = self.project.find(".".join(parts[:length]), root)
-                if target is not None:
-                    yield target
+    def _imported_files(self, name: str, root: str) -> Sequence[Path]:
+        """The files that ``import name`` runs; many files name the same."""
+        key = (name, root)
+        if key not in self._files_of_import:
+            found = (self.project.find(prefix, root) for prefix in _prefixes(name))
+            self._files_of_import[key] = [path for path in found if path is not None]
+        return self._files_of_import[key]
 
     def imported(self, path: Path) -> frozenset[str]:
         """The absolute names that a file's import statements name, remembered."""
@@ -375,15 +378,17 @@ def _reached(start: Path, following: Mapping[Path, set[Path]]) -> set[Path]:
 def _other_names(content: bytes, name: bytes) -> Iterator[bytes]:
     """What ``name as alias`` and ``alias = name`` (for a class: ``alias = name()``) call it otherwise in a file."""
     content = content.replace(b"\r", b"\n") if b"\r" in content else content
+    ending = _BEFORE_AN_ALIAS | {b"("} if name[:1].isupper() else _BEFORE_AN_ALIAS
     at = content.find(name)
     while at >= 0:
         end = at + len(name)
-        if renamed := _RENAMED.match(content, end):
-            yield renamed[1]
-        elif _GIVEN.match(content, end) or (name[:1].isupper() and content[end : end + 1] == b"("):
-            row = content.rfind(b"\n", 0, at) + 1
-            if given := _GIVEN_TO.match(content, row, at):
-                yield given[1]
+        if content[end : end + 1] in ending:  # as a rule it is not: the name is called, or part of a longer one
+            if renamed := _RENAMED.match(content, end):
+                yield renamed[1]
+            elif _GIVEN.match(content, end) or content[end : end + 1] == b"(":
+                row = content.rfind(b"\n", 0, at) + 1
+                if given := _GIVEN_TO.match(content, row, at):
+                    yield given[1]
         at = content.find(name, end)
 
 

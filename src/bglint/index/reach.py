@@ -49,6 +49,7 @@ class Reach:
         self.kinds = frozenset(kinds)
         self._sinks, self._near, self._exports = _tables(frozenset(sinks_of(self.kinds, project.extra_blocking)))
         self._brought: dict[Path, set[str]] = {}
+        self._near_names: dict[str, frozenset[str]] = {}
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
         self._modules: dict[Path, frozenset[str]] = {}
         self._direct: dict[Path, frozenset[str]] = {}
@@ -229,14 +230,22 @@ class Reach:
         if path not in self._brought:
             self._brought[path] = found = {"builtins"} & self._sinks.keys()  # what a circle of imports gives meanwhile
             for name in (*self.callers.imported(path), self.project.module_name(path)):
-                for spelling in {name, data.canonical(name)}:
-                    found |= self._near.get(spelling.removesuffix(".*"), _NONE)
-                    for prefix in _prefixes(spelling):
-                        found |= self._near.get(f"{prefix}.*", _NONE)
+                found |= self._modules_near(name)
                 if handed := self._handed_on(name, self.project.root_of(path)):
                     self._takers.add(path)
                     found |= handed
         return self._brought[path]
+
+    def _modules_near(self, name: str) -> frozenset[str]:
+        """The modules with sinks that an imported name leads to; many files import the same."""
+        if name not in self._near_names:
+            found: set[str] = set()
+            for spelling in {name, data.canonical(name)}:
+                found |= self._near.get(spelling.removesuffix(".*"), _NONE)
+                for prefix in _prefixes(spelling):
+                    found |= self._near.get(f"{prefix}.*", _NONE)
+            self._near_names[name] = frozenset(found) if found else _NONE
+        return self._near_names[name]
 
     def _handed_on(self, name: str, root: str) -> set[str] | frozenset[str]:
         """The modules with sinks that a project module hands on: by star, or under a name that a sink has."""
@@ -263,7 +272,7 @@ class Reach:
         found: list[Provider] = []
         for module, paths in near.items():
             attributes = {name.removeprefix(f"{module}.").partition(".")[0] for name in self._sinks[module]}
-            if module.endswith("()") or data.is_class_name(module):
+            if module.endswith("()") or ("." in module and data.is_class_name(module)):
                 found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in attributes)
                 continue
             classes, starts = _classes_and_makers(frozenset(c for n in self._sinks[module] if (c := _class_of(n))))
@@ -420,7 +429,8 @@ def _module_of(name: str) -> str:
     """
     parts = name.split(".")[:-1]
     for position, part in enumerate(parts):
-        if (part[:1].isupper() and position) or part.endswith("()") or part == "**":
+        is_class = position > 0 and data.is_class_name(".".join(parts[: position + 1]))
+        if is_class or part.endswith("()") or part == "**":
             return ".".join(parts[: position + 1 if _is_attribute(parts[position + 1 :]) else position])
     return ".".join(parts)
 

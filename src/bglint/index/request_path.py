@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +126,7 @@ class RequestPath:
     def handed_over(self, function: Scope) -> Iterator[tuple[ast.Call, Scope]]:
         """The calls that hand a function to FastAPI or Starlette (``Depends``, ``add_task`` …), each with its scope."""
         made = function.name == "__call__"
-        near = sorted(self.project.callers.reaching(function.module.path)) if made else []
+        near = self.project.callers.reaching(function.module.path) if made else ()
         for name in self._written_as(function, near):
             for path in sorted(self._handed_words.get(name, ())):
                 module = self.project.module_at(path)
@@ -153,12 +153,12 @@ class RequestPath:
         callers = self.project.callers
         is_method = function.owner is not None and function.name not in _MADE_BY_CLASS
         home = function.module.path
-        files = sorted(callers.holding(Owner.of(function.owner)) if is_method else callers.reaching(home))  # type: ignore[arg-type]
+        files = callers.holding(Owner.of(function.owner)) if is_method else callers.reaching(home)  # type: ignore[arg-type]
         for name in self._written_as(function, files):
             # An alias stands where it is given, and imports then name the original.
             sure = is_method or name != function.name
-            mentioning = callers.mentioning(name)
-            near = [f for f in files if f in mentioning and (sure or callers.can_name(f, name, home))]
+            mentioning = sorted(files & callers.mentioning(name), key=str)
+            near = [file for file in mentioning if sure or callers.can_name(file, name, home)]
             for file in near if most_files is None or len(near) <= most_files else ():
                 module = self.project.module_at(file)
                 for call, scope in mentions_in(module, name) if module is not None else ():
@@ -167,7 +167,7 @@ class RequestPath:
                     elif any(self._is(given, scope, function, name) for given in _handed_over(call)):
                         yield call, scope, False
 
-    def _written_as(self, function: Scope, files: list[Path]) -> list[str]:
+    def _written_as(self, function: Scope, files: Iterable[Path]) -> list[str]:
         """What a call of the function, or a reference to it, looks like: its name, aliases, its class's instances."""
         callers = self.project.callers
         owner = function.owner
