@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bglint.index.facts import Module, Scope
+from bglint.index.libraries import prefixes
 from bglint.index.linking import any_between, calls_on
 from bglint.index.words import rows_calling, rows_naming
 
@@ -209,7 +210,7 @@ class Callers:
         """The files that ``import name`` runs; many files name the same."""
         key = (name, root)
         if key not in self._files_of_import:
-            found = (self.project.find(prefix, root) for prefix in _prefixes(name))
+            found = (self.project.find(prefix, root) for prefix in prefixes(name))
             self._files_of_import[key] = [path for path in found if path is not None]
         return self._files_of_import[key]
 
@@ -223,8 +224,8 @@ class Callers:
     def imports(self, path: Path, module: str) -> bool:
         """Whether a file imports ``module``, something from it, or a package above it by ``import package``."""
         if path not in self._prefixes:
-            self._prefixes[path] = frozenset(sys.intern(p) for name in self.imported(path) for p in _prefixes(name))
-        return module in self._prefixes[path] or not self.imported(path).isdisjoint(_prefixes(module))
+            self._prefixes[path] = frozenset(sys.intern(p) for name in self.imported(path) for p in prefixes(name))
+        return module in self._prefixes[path] or not self.imported(path).isdisjoint(prefixes(module))
 
     def called(self, path: Path) -> frozenset[bytes]:
         """``called_names`` of a file, remembered."""
@@ -414,12 +415,6 @@ def _one_statement_a_line(content: bytes) -> bytes:
     for word in (b"import ", b"from "):
         content = content.replace(b": " + word, b":\n" + word)
     return content.replace(b"\r", b"\n") if b"\r" in content else content
-
-
-def _prefixes(dotted: str) -> Iterator[str]:
-    while dotted:
-        yield dotted
-        dotted = dotted.rpartition(".")[0]
 
 
 @lru_cache(maxsize=2)  # many rules ask about one file

@@ -41,7 +41,7 @@ def load(name: str) -> dict[str, Any]:
 @cache
 def canonical(dotted: str) -> str:
     """The one spelling of a qualified name that is known under several."""
-    table: dict[str, str] = load("types.toml")["canonical"]
+    table = canonical_names()
     for _ in range(4):
         changed = False
         prefix = dotted
@@ -54,6 +54,12 @@ def canonical(dotted: str) -> str:
         if not changed:
             break
     return dotted
+
+
+def canonical_names() -> dict[str, str]:
+    """Other spelling of a qualified name, or of what it starts with → the one in the tables."""
+    table: dict[str, str] = load("types.toml")["canonical"]
+    return table
 
 
 def returns() -> dict[str, str]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -20,6 +19,7 @@ from bglint.index.blocking import Blocking, Sink
 from bglint.index.callers import Callers, Owner, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import Holder, holders
+from bglint.index.libraries import attributes_of, classes_and_makers, libraries_of, module_of, prefixes
 from bglint.index.operations import OPERATORS, operations_in, runs_by_operation
 from bglint.index.sinks import sinks_of
 
@@ -47,7 +47,7 @@ class Reach:
         self.project = project
         self.callers = callers
         self.kinds = frozenset(kinds)
-        self._sinks, self._near, self._exports = _tables(frozenset(sinks_of(self.kinds, project.extra_blocking)))
+        self._libraries = libraries_of(frozenset(sinks_of(self.kinds, project.extra_blocking)))
         self._brought: dict[Path, set[str]] = {}
         self._near_names: dict[str, frozenset[str]] = {}
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
@@ -59,6 +59,7 @@ class Reach:
         self._used_on_loop: dict[Path, set[Position]] = {}
         self._fresh_methods: set[tuple[str, Owner]] = set()  # such methods and properties, found but not yet followed
         self._provided: dict[Path, list[Provider]] = {}  # file → the providers that stand in it
+        self._untold: set[Path] = set()  # files of islands where objects have too many names to tell
         self._found: set[Place] = set()  # the sync functions that reach a sink
         self._searched: set[Path] = set()  # the first files of the islands that have been searched
 
@@ -94,15 +95,26 @@ class Reach:
         return self._direct[path]
 
     def _calls_of(self, path: Path, modules: Iterable[str]) -> frozenset[str]:
-        names = {name.rpartition(".")[2] for module in modules for name in self._sinks[module]}
+        content = self.callers.data(path)
+        libraries = {module: self._libraries.by_module[module] for module in modules}
+        names = {name for library in libraries.values() for name in library.called}
+        for module, library in libraries.items():
+            if not names.issuperset(library.methods) and self._has_objects(path, module, library.words):
+                names |= library.methods
         if "*" in names:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
-        content = self.callers.data(path)
         aliases = {alias for name, alias in import_aliases(content) if name in names}
         aliases.update(_assigned_from({name.encode() for name in names}, content))
         if path in self._takers:
             aliases.update(*map(self.callers.aliases, names))
         return frozenset(names | aliases)
+
+    def _has_objects(self, path: Path, module: str, words: re.Pattern[bytes]) -> bool:
+        """Whether a file can have objects whose methods are sinks of a module: it makes some, or is given some."""
+        content = self.callers.data(path)
+        if path in self._untold or words.search(content):
+            return True
+        return any(provider.module == module and provider.used(content) for provider in self._provided.get(path, ()))
 
     def callees(self, path: Path) -> frozenset[str]:
         """The called names worth a look in a file: no call of another name reaches a sink."""
@@ -228,7 +240,9 @@ class Reach:
     def _imported(self, path: Path) -> set[str]:
         """The modules with sinks that a file imports, that come with what it imports, or that are handed on to it."""
         if path not in self._brought:
-            self._brought[path] = found = {"builtins"} & self._sinks.keys()  # what a circle of imports gives meanwhile
+            self._brought[path] = found = {
+                "builtins"
+            } & self._libraries.by_module.keys()  # what a circle of imports gives meanwhile
             for name in (*self.callers.imported(path), self.project.module_name(path)):
                 found |= self._modules_near(name)
                 if handed := self._handed_on(name, self.project.root_of(path)):
@@ -240,17 +254,18 @@ class Reach:
         """The modules with sinks that an imported name leads to; many files import the same."""
         if name not in self._near_names:
             found: set[str] = set()
+            near = self._libraries.near
             for spelling in {name, data.canonical(name)}:
-                found |= self._near.get(spelling.removesuffix(".*"), _NONE)
-                for prefix in _prefixes(spelling):
-                    found |= self._near.get(f"{prefix}.*", _NONE)
+                found |= near.get(spelling.removesuffix(".*"), _NONE)
+                for prefix in prefixes(spelling):
+                    found |= near.get(f"{prefix}.*", _NONE)
             self._near_names[name] = frozenset(found) if found else _NONE
         return self._near_names[name]
 
     def _handed_on(self, name: str, root: str) -> set[str] | frozenset[str]:
         """The modules with sinks that a project module hands on: by star, or under a name that a sink has."""
         base, _, last = name.rpartition(".")
-        if last == "*" or last in self._exports:
+        if last == "*" or last in self._libraries.exports:
             path = self.project.find(base, root) if base else None
             if path is not None:
                 return self._imported(path)
@@ -258,7 +273,9 @@ class Reach:
         if package is None or package.name != "__init__.py":
             return _NONE
         taken = self.callers.imported(package)
-        return {module for n in taken if n in self._sinks.get(module := _module_of(n), _NONE)}
+        modules = {name: module_of(name) for name in taken}
+        libraries = self._libraries.by_module
+        return {module for name, module in modules.items() if module in libraries and name in libraries[module].sinks}
 
     def _find_providers(self, files: Iterable[Path]) -> list[Provider]:
         """The names under which some files hold objects of libraries whose methods block."""
@@ -271,16 +288,18 @@ class Reach:
         words: dict[str, set[Path] | frozenset[Path]] = {}
         found: list[Provider] = []
         for module, paths in near.items():
-            attributes = {name.removeprefix(f"{module}.").partition(".")[0] for name in self._sinks[module]}
-            if module.endswith("()") or ("." in module and data.is_class_name(module)):
-                found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in attributes)
-                continue
-            classes, starts = _classes_and_makers(frozenset(c for n in self._sinks[module] if (c := _class_of(n))))
+            library = self._libraries.by_module[module]
+            attributes = attributes_of(module, library.sinks)
+            found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in attributes)
+            classes, starts = classes_and_makers(_NONE if attributes else library.classes)
             for name in classes:
                 modules.setdefault(name, set()).add(module)
             for word in starts if classes else ():
                 words[word] = words.get(word, _NOWHERE) | paths
-        held = holders(self.project, self.callers, frozenset(modules), words, most=2_000) or {}
+        held = holders(self.project, self.callers, frozenset(modules), words, most=2_000)
+        if held is None:
+            self._untold |= everywhere
+            return found
         found += (
             Provider(module, holder.name.encode(), _use_of(holder), holder.users)
             for holder in held.values()
@@ -331,72 +350,6 @@ _NOWHERE: frozenset[Path] = frozenset()
 _NONE: frozenset[Any] = frozenset()
 
 
-def _prefixes(dotted: str) -> Iterator[str]:
-    while dotted:
-        yield dotted
-        dotted = dotted.rpartition(".")[0]
-
-
-class _Tables(NamedTuple):
-    """``sinks`` by module; ``near`` is what ``_near_modules`` gives.
-
-    ``exports`` are what a name that brings sinks along may be: a sink's, its class's, or its module's.
-    """
-
-    sinks: Mapping[str, set[str]]
-    near: Mapping[str, set[str]]
-    exports: frozenset[str]
-
-
-@cache
-def _tables(names: frozenset[str]) -> _Tables:
-    """The tables for the sinks ``names``, made once: an editor or a test makes many projects in one process."""
-    sinks: dict[str, set[str]] = {}
-    for name in names:
-        sinks.setdefault(_module_of(name), set()).add(name)
-    exports = frozenset(part for name in chain(sinks, *sinks.values()) for part in name.split("."))
-    return _Tables(sinks, _near_modules(sinks), exports)
-
-
-def _near_modules(sinks: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Imported name → the modules whose sinks it leads to; ``X.*`` where every name below X does.
-
-    A name leads to a sink where the sink, its class, or what makes objects of that class stands at or below it.
-    """
-    near: dict[str, set[str]] = {}
-    for module, names in sinks.items():
-        classes = frozenset(c for name in names if (c := _class_of(name)))
-        for name in (*names, *classes, *_makers(_classes_and_makers(classes)[0])):
-            base, *below = re.split(r"\.\*+(?:\.|$)", name, maxsplit=1)
-            if below:
-                near.setdefault(f"{base}.*", set()).add(module)
-            for prefix in _prefixes(base.partition("()")[0]):
-                near.setdefault(prefix, set()).add(module)
-    return near
-
-
-def _makers(classes: frozenset[str]) -> Iterator[str]:
-    """The functions and methods that give objects of some classes."""
-    yield from (maker for maker, made in data.returns().items() if made in classes)
-
-
-@cache
-def _classes_and_makers(classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Classes, with those whose objects give objects of them; and the words that such objects are made with."""
-    found = set(classes)
-    words: set[str] = set()
-    size = -1
-    while size != len(found):
-        size = len(found)
-        for maker, made in data.returns().items():
-            if made in found:
-                owner = _class_of(maker)
-                found |= {owner} if owner is not None else set()
-                words |= {maker.rpartition(".")[2]} if owner is None else set()
-    shorts = (name.removesuffix("()").rpartition(".")[2] for name in found)
-    return frozenset(found), frozenset(words) | frozenset(shorts)
-
-
 def _assigned_from(names: Collection[bytes], content: bytes) -> Iterator[str]:
     """The names to which a file assigns something that is called one of some names."""
     for found in _ASSIGNED.finditer(content):
@@ -419,31 +372,3 @@ def _subclass_names(owner: Scope) -> Iterator[str]:
         for binding in bindings:
             if any(getattr(base, "id", None) == owner.name for base in getattr(binding.node, "bases", ())):
                 yield name
-
-
-def _module_of(name: str) -> str:
-    """The module a sink is in: its name up to the first class, or without the function.
-
-    What is called on an attribute of a class, as in ``Model.objects.get``, is in that class: objects of the class need
-    not be followed where the attribute tells.
-    """
-    parts = name.split(".")[:-1]
-    for position, part in enumerate(parts):
-        is_class = position > 0 and data.is_class_name(".".join(parts[: position + 1]))
-        if is_class or part.endswith("()") or part == "**":
-            return ".".join(parts[: position + 1 if _is_attribute(parts[position + 1 :]) else position])
-    return ".".join(parts)
-
-
-def _is_attribute(below: Sequence[str]) -> bool:
-    return bool(below) and below[0][:1].islower() and not below[0].endswith("()")
-
-
-def _class_of(name: str) -> str | None:
-    """The class, or maker of objects, whose method a sink is; None for a module's function."""
-    parts = name.split(".")[:-1]
-    for position in range(len(parts), 1, -1):
-        base = ".".join(parts[:position])
-        if base.endswith("()") or data.is_class_name(base):
-            return base
-    return None
