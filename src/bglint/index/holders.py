@@ -103,7 +103,7 @@ def _held(
                 for attribute, classes in _attributes(project, binding.scope, targets):
                     yield attribute, owner, False, classes
             else:
-                symbol = resolver.binding(binding, scope, name)
+                symbol = resolver.aliased(binding, scope) or resolver.binding(binding, scope, name)
             if symbol is not None and (classes := _classes_of(project, symbol, targets)):
                 yield name, owner, binding.kind is BindingKind.FUNCTION, classes
 

@@ -479,9 +479,10 @@ class Resolver:
     def _alias(self, node: ast.expr, scope: Scope) -> Symbol | None:
         """A type alias: a module-level name (here or elsewhere) whose value is itself an annotation."""
         place = self.place(node, scope)
-        if place is None:
-            return None
-        binding, owner = place
+        return self.aliased(*place) if place is not None else None
+
+    def aliased(self, binding: Binding, owner: Scope) -> Symbol | None:
+        """The instance that an annotation promises by naming a binding of ``owner`` that is a type alias."""
         value = binding.value
         if binding.kind is not BindingKind.VALUE or value is None:
             return None
