@@ -39,7 +39,7 @@ _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _LISTED = re.compile(r"\w+|\*")
 # What stands around a name where it gets another one.
 _GIVEN_TO = re.compile(
-    rb"[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?(?:\w+\.)*$"
+    rb"[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?(?:\w+\.)*$"
 )
 _GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
 _RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")

@@ -36,8 +36,8 @@ _RUN_BY_CLASS = frozenset(
 
 # `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
 _ASSIGNED = re.compile(rb"=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
-_TARGET = re.compile(rb"(\w+)[ \t]*$")
-_LONGEST_NAME = 80
+_TARGET = re.compile(rb"(\w+)[ \t]*(?::[^=\n]*)?$")
+_LONGEST_TARGET = 200
 
 
 class Reach:
@@ -354,7 +354,7 @@ def _assigned_from(names: Collection[bytes], content: bytes) -> Iterator[str]:
     """The names to which a file assigns something that is called one of some names."""
     for found in _ASSIGNED.finditer(content):
         if found[1] in names:
-            target = _TARGET.search(content, max(0, found.start() - _LONGEST_NAME), found.start())
+            target = _TARGET.search(content, max(0, found.start() - _LONGEST_TARGET), found.start())
             if target is not None:
                 yield target[1].decode()
 
