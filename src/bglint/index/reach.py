@@ -53,6 +53,7 @@ class Reach:
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
         self._modules: dict[Path, frozenset[str]] = {}
         self._direct: dict[Path, frozenset[str]] = {}
+        self._given_on: dict[Path, set[str]] = {}  # the other names that a file gives to sinks
         self._indirect: dict[Path, set[str]] = {}  # the names of project functions that reach a sink, where they can be
         self._on_loop: dict[Path, dict[Position, str]] = {}
         self._operated: dict[Path, set[str]] = {}  # those of methods and properties that operations run, where they can
@@ -72,7 +73,13 @@ class Reach:
         for provider in self._find_providers(island):
             for user in provider.files & self.callers.mentioning(provider.word.decode()):
                 self._provided.setdefault(user, []).append(provider)
-        self._find(((file, self.direct(file)) for file in island), ())
+        direct = ((file, self.direct(file)) for file in island)
+        self._find(chain(direct, self._users_of_aliases(island)), ())
+
+    def _users_of_aliases(self, files: Iterable[Path]) -> Iterator[NamesIn]:
+        """The files that may call sinks by other names, which some files give them for all to use."""
+        given = {(name, Place(file, None, name, 0, 0)) for file in files for name in self._given_on.get(file, _NONE)}
+        yield from self._callers_of(given)
 
     def _is_due(self, island: tuple[Path, ...]) -> bool:
         return bool(island) and island[0] not in self._searched
@@ -104,7 +111,9 @@ class Reach:
         if "*" in names:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
         aliases = {alias for name, alias in import_aliases(content) if name in names}
-        aliases.update(_assigned_from({name.encode() for name in names}, content))
+        assigned = list(_assigned_from({name.encode() for name in names}, content))
+        self._given_on[path] = aliases | {name for name, is_at_top in assigned if is_at_top}
+        aliases.update(name for name, _ in assigned)
         if path in self._takers:
             aliases.update(*map(self.callers.aliases, names))
         return frozenset(names | aliases)
@@ -142,7 +151,7 @@ class Reach:
         for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
         self._found = {place for place in self._found if place.path != path}
-        self._find([(path, self.callees(path))], [(path, self.operated(path))])
+        self._find(chain([(path, self.callees(path))], self._users_of_aliases([path])), [(path, self.operated(path))])
 
     def _find(self, calling: Iterable[NamesIn], operating: Iterable[NamesIn]) -> None:
         """Look into files for calls and operations of names, then for what reaches their functions, and so on."""
@@ -350,13 +359,13 @@ _NOWHERE: frozenset[Path] = frozenset()
 _NONE: frozenset[Any] = frozenset()
 
 
-def _assigned_from(names: Collection[bytes], content: bytes) -> Iterator[str]:
-    """The names to which a file assigns something that is called one of some names."""
+def _assigned_from(names: Collection[bytes], content: bytes) -> Iterator[tuple[str, bool]]:
+    """The names to which a file assigns something that is called one of some names; whether it does so at its top."""
     for found in _ASSIGNED.finditer(content):
         if found[1] in names:
             target = _TARGET.search(content, max(0, found.start() - _LONGEST_TARGET), found.start())
             if target is not None:
-                yield target[1].decode()
+                yield target[1].decode(), content[target.start() - 1 : target.start()] in (b"", b"\n")
 
 
 def _assigned(function: Scope) -> set[str]:
