@@ -35,6 +35,8 @@ _BUCKETS = 16_384
 # The leading line end makes the search fast; a line end is put before the first line for it.
 _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([^\n;#]+)")
 _FROM = re.compile(rb"\n[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;#]+)")
+_CLASS = re.compile(rb"\n[ \t]*class[ \t]+(\w+)[ \t]*\(([^)]+)")
+_WORD = re.compile(r"\w+")
 _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _LISTED = re.compile(r"\w+|\*")
 # What stands around a name where it gets another one.
@@ -112,6 +114,7 @@ class Callers:
         self._widespread: set[Owner] = set()
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] = {}
+        self._inheriting: dict[str, set[str]] = {}
         self._holding_words: dict[tuple[bytes, ...], tuple[Path, ...]] = {}
 
     @property
@@ -134,6 +137,7 @@ class Callers:
         self._buckets.clear()
         self._mentioning.clear()
         self._aliases.clear()
+        self._inheriting.clear()
 
     def near(self, files: Iterable[Path]) -> frozenset[Path]:
         """Those of some files that are looked at."""
@@ -337,6 +341,27 @@ class Callers:
             found = (alias for path in self.mentioning(name) for alias in _other_names(self.data(path), word))
             self._aliases[name] = {alias.decode("utf-8", "replace") for alias in found}
         return self._aliases[name]
+
+    def subclasses(self, name: str) -> set[str]:
+        """The names of the classes in the files of the view that inherit from one called ``name``, or from these."""
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            bases = (known := pending.pop(), *self.aliases(known))
+            fresh = set().union(*(self._inheriting_from().get(base, ()) for base in bases)) - found
+            found |= fresh
+            pending += fresh
+        return found
+
+    def _inheriting_from(self) -> Mapping[str, set[str]]:
+        """For every word among the bases of a class, the names of the classes."""
+        if not self._inheriting:
+            self._inheriting = {"": set()}
+            for path in self.view:
+                for name, bases in _CLASS.findall(self.data(path)):
+                    for base in set(_WORD.findall(bases.decode("utf-8", "replace"))):
+                        self._inheriting.setdefault(base, set()).add(name.decode("utf-8", "replace"))
+        return self._inheriting
 
     def _find_files(self) -> set[Path]:
         found = {Path(os.path.abspath(path)) for path in self.given}

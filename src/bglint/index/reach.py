@@ -236,10 +236,11 @@ class Reach:
         return run.kind in self.kinds if isinstance(run, Sink) else Place.of(run) in self._found
 
     def _looks(self, function: Scope) -> set[str]:
-        """What calls of a function look like: its name, its class's for ``__init__``, and aliases of these."""
+        """What calls of a function look like: its name, its classes' for ``__init__``, and aliases of these."""
         owner = function.owner
         if owner is not None and function.name in _RUN_BY_CLASS:
-            names = {owner.name, *_subclass_names(owner)}
+            # A subclass runs it by its own name, or as ``super().__init__()``.
+            names = {owner.name, function.name, *self.callers.subclasses(owner.name)}
         elif isinstance(function.node, ast.Lambda):
             names = _assigned(function)
         else:
@@ -373,11 +374,3 @@ def _assigned(function: Scope) -> set[str]:
     statement = function.module.parents.get(function.node)
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     return {last_name(target) for target in targets} - {""}
-
-
-def _subclass_names(owner: Scope) -> Iterator[str]:
-    """The names of the classes of the same module that inherit from ``owner`` by name."""
-    for name, bindings in owner.module.names.bindings.items():
-        for binding in bindings:
-            if any(getattr(base, "id", None) == owner.name for base in getattr(binding.node, "bases", ())):
-                yield name
