@@ -250,9 +250,8 @@ class Reach:
     def _imported(self, path: Path) -> set[str]:
         """The modules with sinks that a file imports, that come with what it imports, or that are handed on to it."""
         if path not in self._brought:
-            self._brought[path] = found = {
-                "builtins"
-            } & self._libraries.by_module.keys()  # what a circle of imports gives meanwhile
+            # What a circle of imports gives meanwhile.
+            self._brought[path] = found = {"builtins"} & self._libraries.by_module.keys()
             for name in (*self.callers.imported(path), self.project.module_name(path)):
                 found |= self._modules_near(name)
                 if handed := self._handed_on(name, self.project.root_of(path)):
