@@ -117,9 +117,9 @@ def _bound_by(statement: ast.stmt, scope: Scope) -> Iterator[tuple[str, Binding]
 
 
 def _attributes(project: Project, function: Scope, targets: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
-    for (_, name), bindings in function.names.attributes.items():
+    for (receiver, name), bindings in function.names.attributes.items():
         for binding in bindings:
-            symbol = project.resolver.binding(binding, function, name)
+            symbol = project.resolver.binding(binding, function, f"{receiver}.{name}")
             if symbol is not None and (classes := _classes_of(project, symbol, targets)):
                 yield name, classes
 

@@ -191,7 +191,7 @@ class Resolver:
             self._busy.discard(key)
 
     def binding(self, binding: Binding, owner: Scope, name: str) -> Symbol | None:
-        """What one binding gives its name."""
+        """What one binding gives its name, which is ``self.x`` for an attribute: what fills a list is found by it."""
         if binding in self._known_bindings:
             return self._known_bindings[binding]
         if binding in self._busy:
