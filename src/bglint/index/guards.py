@@ -260,4 +260,5 @@ def is_stub(function: Scope) -> bool:
 
 @cache
 def _transparent() -> frozenset[str]:
-    return frozenset(data.load("harmless.toml")["transparent_decorators"])
+    table = data.load("harmless.toml")
+    return frozenset([*table["transparent_decorators"], *table["moving_decorators"]])
