@@ -45,7 +45,8 @@ _GIVEN_TO = re.compile(
 )
 _GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
 _RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")
-_BEFORE_AN_ALIAS = frozenset({b" ", b"\t", b",", b")", b"#", b"\n", b""})
+# What can follow such a name; a class is called there, too.
+_AFTER_GIVEN = frozenset({b" ", b"\t", b",", b")", b"#", b"\n", b""})
 # After an attribute that is no module in an import or on the way to something else.
 _ENDS_IT = rb"\b(?!\.|\s+(?:import|as)\b)"
 _WORD_BYTES = frozenset(bytes([c]) for c in range(128) if chr(c).isalnum() or chr(c) == "_")
@@ -114,7 +115,7 @@ class Callers:
         self._widespread: set[Owner] = set()
         self._names: dict[bytes, bytes] = {}  # one object for each called name, however many files call it
         self._aliases: dict[str, set[str]] = {}
-        self._inheriting: dict[str, set[str]] = {}
+        self._inheriting: dict[str, set[str]] | None = None
         self._holding_words: dict[tuple[bytes, ...], tuple[Path, ...]] = {}
 
     @property
@@ -137,7 +138,7 @@ class Callers:
         self._buckets.clear()
         self._mentioning.clear()
         self._aliases.clear()
-        self._inheriting.clear()
+        self._inheriting = None
 
     def near(self, files: Iterable[Path]) -> frozenset[Path]:
         """Those of some files that are looked at."""
@@ -355,8 +356,8 @@ class Callers:
 
     def _inheriting_from(self) -> Mapping[str, set[str]]:
         """For every word among the bases of a class, the names of the classes."""
-        if not self._inheriting:
-            self._inheriting = {"": set()}
+        if self._inheriting is None:
+            self._inheriting = {}
             for path in self.view:
                 for name, bases in _CLASS.findall(self.data(path)):
                     for base in set(_WORD.findall(bases.decode("utf-8", "replace"))):
@@ -404,7 +405,7 @@ def _reached(start: Path, following: Mapping[Path, set[Path]]) -> set[Path]:
 def _other_names(content: bytes, name: bytes) -> Iterator[bytes]:
     """What ``name as alias`` and ``alias = name`` (for a class: ``alias = name()``) call it otherwise in a file."""
     content = content.replace(b"\r", b"\n") if b"\r" in content else content
-    ending = _BEFORE_AN_ALIAS | {b"("} if name[:1].isupper() else _BEFORE_AN_ALIAS
+    ending = _AFTER_GIVEN | {b"("} if name[:1].isupper() else _AFTER_GIVEN
     at = content.find(name)
     while at >= 0:
         end = at + len(name)

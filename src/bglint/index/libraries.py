@@ -17,23 +17,26 @@ class Library(NamedTuple):
     """The sinks of one module.
 
     ``called`` and ``methods`` are the last parts of their names: of its functions, and of methods of its ``classes``.
-    ``words`` finds what a file must mention to make an object of one of these, or to be given one under their names.
+    ``attributes`` are those that tell of the sinks, where the module is a class (see ``_module_of``). ``words`` finds
+    what a file must mention to make an object of one of the classes, or to be given one under their names.
     """
 
     sinks: frozenset[str]
     called: frozenset[str]
     methods: frozenset[str]
     classes: frozenset[str]
+    attributes: frozenset[str]
     words: re.Pattern[bytes]
 
 
 class Libraries(NamedTuple):
-    """Modules with sinks by name; ``near`` is what ``_near_modules`` gives.
+    """Modules with sinks by name, and by the name of a sink; ``near`` is what ``_near_modules`` gives.
 
     ``exports`` are what a name that brings sinks along may be: a sink's, its class's, or its module's.
     """
 
     by_module: Mapping[str, Library]
+    module_of: Mapping[str, str]
     near: Mapping[str, frozenset[str]]
     exports: frozenset[str]
 
@@ -41,21 +44,23 @@ class Libraries(NamedTuple):
 @cache
 def libraries_of(sinks: frozenset[str]) -> Libraries:
     """The libraries that some sinks are in, made once: an editor or a test makes many projects in one process."""
+    module_of = {name: _module_of(name) for name in sinks}
     by_module: dict[str, set[str]] = {}
-    for name in sinks:
-        by_module.setdefault(module_of(name), set()).add(name)
-    libraries = {module: _library(frozenset(names)) for module, names in by_module.items()}
+    for name, module in module_of.items():
+        by_module.setdefault(module, set()).add(name)
+    libraries = {module: _library(module, frozenset(names)) for module, names in by_module.items()}
     exports = frozenset(part for name in chain(by_module, sinks) for part in name.split("."))
-    return Libraries(libraries, _near_modules(libraries), exports)
+    return Libraries(libraries, module_of, _near_modules(libraries), exports)
 
 
-def _library(sinks: frozenset[str]) -> Library:
+def _library(module: str, sinks: frozenset[str]) -> Library:
     class_of = {name: _class_of(name) for name in sinks}
     classes = frozenset(found for found in class_of.values() if found is not None)
     called = frozenset(name.rpartition(".")[2] for name, owner in class_of.items() if owner is None)
     methods = frozenset(name.rpartition(".")[2] for name, owner in class_of.items() if owner is not None)
     words = "|".join(map(re.escape, sorted(classes_and_makers(classes)[1])))
-    return Library(sinks, called, methods, classes, re.compile(rf"\b(?:{words})\b".encode()))
+    attributes = _attributes_of(module, sinks)
+    return Library(sinks, called, methods, classes, attributes, re.compile(rf"\b(?:{words})\b".encode()))
 
 
 def _near_modules(libraries: Mapping[str, Library]) -> dict[str, frozenset[str]]:
@@ -98,7 +103,7 @@ def classes_and_makers(classes: frozenset[str]) -> tuple[frozenset[str], frozens
     return frozenset(found), frozenset(words) | frozenset(shorts)
 
 
-def module_of(sink: str) -> str:
+def _module_of(sink: str) -> str:
     """The module a sink is in: its name up to the first class, or without the function.
 
     What is called on an attribute of a class, as in ``Model.objects.get``, is in that class: objects of the class need
@@ -112,8 +117,8 @@ def module_of(sink: str) -> str:
     return ".".join(parts)
 
 
-def attributes_of(module: str, sinks: Iterable[str]) -> frozenset[str]:
-    """The attributes that tell of the sinks of a class, which ``module_of`` gave; none for a real module."""
+def _attributes_of(module: str, sinks: Iterable[str]) -> frozenset[str]:
+    """The attributes that tell of the sinks of a class, which ``_module_of`` gave; none for a real module."""
     if not (module.endswith("()") or ("." in module and data.is_class_name(module))):
         return frozenset()
     return frozenset(name.removeprefix(f"{module}.").partition(".")[0] for name in sinks)

@@ -19,7 +19,7 @@ from bglint.index.blocking import Blocking, Sink
 from bglint.index.callers import Callers, Owner, Place, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import Holder, holders
-from bglint.index.libraries import attributes_of, classes_and_makers, libraries_of, module_of, prefixes
+from bglint.index.libraries import classes_and_makers, libraries_of, prefixes
 from bglint.index.operations import OPERATORS, operations_in, runs_by_operation
 from bglint.index.sinks import sinks_of
 
@@ -51,7 +51,7 @@ class Reach:
         self._brought: dict[Path, set[str]] = {}
         self._near_names: dict[str, frozenset[str]] = {}
         self._takers: set[Path] = set()  # files to which other ones hand on sinks
-        self._modules: dict[Path, frozenset[str]] = {}
+        self._modules_given: dict[Path, set[str]] = {}
         self._direct: dict[Path, frozenset[str]] = {}
         self._given_on: dict[Path, set[str]] = {}  # the other names that a file gives to sinks
         self._indirect: dict[Path, set[str]] = {}  # the names of project functions that reach a sink, where they can be
@@ -87,11 +87,14 @@ class Reach:
     def modules(self, path: Path) -> frozenset[str]:
         """The modules with sinks that a file imports something of, or gets objects of."""
         self.search(path)
-        if path not in self._modules:
+        return frozenset(self._imported(path) | self._given(path))
+
+    def _given(self, path: Path) -> set[str]:
+        """The modules of which a file is given objects."""
+        if path not in self._modules_given:
             content = self.callers.data(path)
-            provided = {p.module for p in self._provided.get(path, ()) if p.used(content)}
-            self._modules[path] = frozenset(self._imported(path) | provided)
-        return self._modules[path]
+            self._modules_given[path] = {p.module for p in self._provided.get(path, ()) if p.used(content)}
+        return self._modules_given[path]
 
     def direct(self, path: Path) -> frozenset[str]:
         """What direct calls of sinks look like in a file, by the libraries it imports or holds objects of."""
@@ -102,11 +105,12 @@ class Reach:
         return self._direct[path]
 
     def _calls_of(self, path: Path, modules: Iterable[str]) -> frozenset[str]:
+        """What calls of modules look like in a file; methods count where it makes their objects, or is given some."""
         content = self.callers.data(path)
         libraries = {module: self._libraries.by_module[module] for module in modules}
         names = {name for library in libraries.values() for name in library.called}
         for module, library in libraries.items():
-            if not names.issuperset(library.methods) and self._has_objects(path, module, library.words):
+            if path in self._untold or module in self._given(path) or library.words.search(content):
                 names |= library.methods
         if "*" in names:
             return frozenset(name.decode("utf-8", "replace") for name in self.callers.called(path))
@@ -117,13 +121,6 @@ class Reach:
         if path in self._takers:
             aliases.update(*map(self.callers.aliases, names))
         return frozenset(names | aliases)
-
-    def _has_objects(self, path: Path, module: str, words: re.Pattern[bytes]) -> bool:
-        """Whether a file can have objects whose methods are sinks of a module: it makes some, or is given some."""
-        content = self.callers.data(path)
-        if path in self._untold or words.search(content):
-            return True
-        return any(provider.module == module and provider.used(content) for provider in self._provided.get(path, ()))
 
     def callees(self, path: Path) -> frozenset[str]:
         """The called names worth a look in a file: no call of another name reaches a sink."""
@@ -148,7 +145,7 @@ class Reach:
         """Look again at a file that has a new text, and where its functions are called."""
         if self._is_due(self.callers.island(path)):
             return
-        for known in (self._brought, self._modules, self._direct, self._on_loop, self._used_on_loop):
+        for known in (self._brought, self._modules_given, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
         self._found = {place for place in self._found if place.path != path}
         self._find(chain([(path, self.callees(path))], self._users_of_aliases([path])), [(path, self.operated(path))])
@@ -282,9 +279,7 @@ class Reach:
         if package is None or package.name != "__init__.py":
             return _NONE
         taken = self.callers.imported(package)
-        modules = {name: module_of(name) for name in taken}
-        libraries = self._libraries.by_module
-        return {module for name, module in modules.items() if module in libraries and name in libraries[module].sinks}
+        return {self._libraries.module_of[name] for name in taken & self._libraries.module_of.keys()}
 
     def _find_providers(self, files: Iterable[Path]) -> list[Provider]:
         """The names under which some files hold objects of libraries whose methods block."""
@@ -298,9 +293,8 @@ class Reach:
         found: list[Provider] = []
         for module, paths in near.items():
             library = self._libraries.by_module[module]
-            attributes = attributes_of(module, library.sinks)
-            found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in attributes)
-            classes, starts = classes_and_makers(_NONE if attributes else library.classes)
+            found += (Provider(module, a.encode(), _use_of_attribute(a), everywhere) for a in library.attributes)
+            classes, starts = classes_and_makers(_NONE if library.attributes else library.classes)
             for name in classes:
                 modules.setdefault(name, set()).add(module)
             for word in starts if classes else ():
