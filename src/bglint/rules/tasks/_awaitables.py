@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp)
 _VIEWS = frozenset({"copy", "values"})
 _ONE_MORE = frozenset({"add", "append", "insert"})
-_WRAPPERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"})
+_WRAPPERS = frozenset(
+    {"asyncio.AbstractEventLoop.create_task", "asyncio.create_task", "asyncio.ensure_future", "asyncio.shield"}
+)
 _DEEPEST = 5
 
 
