@@ -22,6 +22,7 @@ import bglint
 from bglint import api
 from bglint.config import Options
 from bglint.fix.apply import FixResult
+from bglint.index.project import Project
 from bglint.model import Applicability, Finding
 from bglint.rules import all_rules
 
@@ -309,6 +310,16 @@ def test_noqa_silences_the_line(spec: Spec, tmp_path: Path) -> None:
             after = set(rows_and_columns(lint_text(tmp_path, path, text)))
             assert after <= before
             assert [found for found in after if (found[0], found[2]) == (row, code)] == []
+
+
+@every_case
+def test_a_large_project_is_surveyed_with_the_same_findings(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec.write(tmp_path)
+    searched = lint(tmp_path)
+    monkeypatch.setattr(Project, "is_large", True)
+    assert lint(tmp_path) == searched
 
 
 @every_case

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bglint.index.callers import last_name
 from bglint.index.facts import Scope, dotted_text
+from bglint.index.places import Place
 from bglint.index.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -26,37 +27,40 @@ _LOOP_ONLY = frozenset({"create_task", "ensure_future", "get_event_loop", "get_r
 
 
 class Affinity:
-    """Answers for one project; remembers its answers."""
+    """Answers for one project; remembers its answers when modules are dropped."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._reasons: dict[Scope, str | None] = {}
-        self._members: dict[Scope, list[Scope]] = {}
+        self._reasons: dict[Place, str | None] = {}
+        self._members: dict[Place, list[Place]] = {}
 
-    def why_bound(self, functions: Iterable[Scope]) -> str | None:
+    def why_bound(self, functions: Iterable[Place]) -> str | None:
         """Why functions cannot run in another thread, as far as that is proven; None where nothing shows it.
 
         What they use of their own objects counts, too.
         """
-        for function in self._with_own_members(functions):
-            if function not in self._reasons:
-                self._reasons[function] = self._reason(function)
-            if self._reasons[function] is not None:
-                return self._reasons[function]
+        for place in self._with_own_members(functions):
+            if place not in self._reasons:
+                function = self.project.function_at(place)
+                self._reasons[place] = self._reason(function) if function is not None else None
+            if self._reasons[place] is not None:
+                return self._reasons[place]
         return None
 
-    def _with_own_members(self, functions: Iterable[Scope]) -> Iterator[Scope]:
+    def _with_own_members(self, functions: Iterable[Place]) -> Iterator[Place]:
         """The functions, and the methods and properties of their own objects that they use, however indirectly."""
-        seen: set[Scope] = set()
+        seen: set[Place] = set()
         pending = deque(functions)
         while pending:
-            function = pending.popleft()
-            if function not in seen:
-                seen.add(function)
-                yield function
-                if function not in self._members:
-                    self._members[function] = list(self._own_members(function))
-                pending += self._members[function]
+            place = pending.popleft()
+            if place not in seen:
+                seen.add(place)
+                yield place
+                if place not in self._members:
+                    function = self.project.function_at(place)
+                    members = self._own_members(function) if function is not None else ()
+                    self._members[place] = [member.place for member in members]
+                pending += self._members[place]
 
     def _own_members(self, function: Scope) -> Iterator[Scope]:
         owner, receiver = function.owner, _receiver(function)

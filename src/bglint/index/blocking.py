@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,13 +17,15 @@ from bglint.index.callers import last_name
 from bglint.index.context import is_awaited, is_consumed, used_through
 from bglint.index.facts import Module, Scope, dotted_text
 from bglint.index.operations import Operation, operations_in, operations_of
+from bglint.index.places import Place
 from bglint.index.request_path import is_route
 from bglint.index.resolve import is_accessor
-from bglint.index.sinks import Names, known_kind
+from bglint.index.sinks import Names, Sink, known_kind
 from bglint.index.symbols import PARTIAL, Symbol
 from bglint.index.waiting import waits
 
 if TYPE_CHECKING:
+    from bglint.index.call_graph import Edge
     from bglint.index.project import Project
     from bglint.index.reach import Reach
 
@@ -32,22 +34,14 @@ _NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
-    """A call that blocks by itself: its qualified name and kind (``http``, ``sleep``, …)."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """One call on the way to the sink: the function that makes it, the call, and what it reaches.
+    """One call on the way to the sink: the function that makes it, the row of the call, and what it reaches.
 
     Reading a property, a subscript and the like count as calls.
     """
 
-    function: Scope
-    call: ast.expr
+    function: Place
+    row: int
     callee: str
 
 
@@ -117,6 +111,9 @@ class Blocking:
 
     def of_function(self, function: Scope, kind: str) -> BlockingPath | None:
         """Why a sync project function blocks when it is called; its steps start inside that function."""
+        graph = self.reach.graph_of(function.module.path) if self.reach is not None else None
+        if graph is not None:
+            return _path(graph.shortest(function.place, kind))
         if function not in self._paths:
             self._paths[function] = self._search(function)
         return self._paths[function].get(kind)
@@ -128,15 +125,14 @@ class Blocking:
         queue: deque[tuple[Scope, tuple[Step, ...]]] = deque([(start, ())])
         while queue:
             function, steps = queue.popleft()
-            following: list[tuple[Scope, tuple[Step, ...]]] = []
             for call, reached in self.edges(function):
                 if isinstance(reached, Sink):
                     if reached.kind not in found:
-                        found[reached.kind] = BlockingPath(reached, (*steps, Step(function, call, reached.name)))
+                        step = Step(function.place, call.lineno, reached.name)
+                        found[reached.kind] = BlockingPath(reached, (*steps, step))
                 elif reached not in seen:
                     seen.add(reached)
-                    following.append((reached, (*steps, Step(function, call, reached.full_name))))
-            queue.extend(following)
+                    queue.append((reached, (*steps, Step(function.place, call.lineno, reached.full_name))))
         return found
 
     def edges(self, function: Scope) -> list[tuple[ast.expr, Sink | Scope]]:
@@ -251,6 +247,16 @@ class Blocking:
     def _is_harmless(self, name: str) -> bool:
         """Whether the configuration says that a call does not block."""
         return bool(self._harmless.table) and self._harmless.get(name) is not None
+
+
+def _path(way: Sequence[tuple[Place, Edge]]) -> BlockingPath | None:
+    """A way through the call graph; None where it leads nowhere."""
+    sink = way[-1][1].run if way else None
+    if not isinstance(sink, Sink):
+        return None
+    names = (edge.run.name if isinstance(edge.run, Sink) else edge.run.full_name for _, edge in way)
+    steps = (Step(function, edge.row, name) for (function, edge), name in zip(way, names, strict=True))
+    return BlockingPath(sink, tuple(steps))
 
 
 def _moves(decorator: Scope) -> bool:

@@ -16,11 +16,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bglint.index.facts import Module, Scope
 from bglint.index.libraries import prefixes
 from bglint.index.linking import any_between, calls_on
+from bglint.index.places import Owner, Place
 from bglint.index.words import rows_calling, rows_naming
 
 if TYPE_CHECKING:
@@ -60,36 +61,6 @@ _WORTH_A_ROUND = 100
 def called_names(data: bytes) -> frozenset[bytes]:
     """The names that stand before an opening parenthesis anywhere in a file: all it calls, and more."""
     return frozenset({part.rstrip().rpartition(b" ")[2] for part in data.translate(_SHOWN).split(b"(")} - {b""})
-
-
-class Owner(NamedTuple):
-    """A project class, by its file and names: what is left of it when its module is dropped."""
-
-    path: Path
-    full_name: str
-    name: str
-
-    @classmethod
-    def of(cls, scope: Scope) -> Owner:
-        """The class of that scope."""
-        return cls(scope.module.path, scope.full_name, scope.name)
-
-
-class Place(NamedTuple):
-    """Where a project function is: its file, the class it is a method of, its own name, row and column."""
-
-    path: Path
-    owner: Owner | None
-    full_name: str
-    row: int
-    column: int
-
-    @classmethod
-    def of(cls, function: Scope) -> Place:
-        """The place of a function."""
-        owner = Owner.of(function.owner) if function.owner is not None else None
-        column = getattr(function.node, "col_offset", 0)
-        return cls(function.module.path, owner, function.full_name, function.row, column)
 
 
 class Callers:
@@ -145,6 +116,10 @@ class Callers:
         if self._in_view is None:
             self._in_view = frozenset(self.view)
         return self._in_view.intersection(files)
+
+    def size(self, files: Iterable[Path]) -> int:
+        """How many bytes some files hold."""
+        return sum(len(self.data(path)) for path in files)
 
     def files_with(self, *words: bytes) -> tuple[Path, ...]:
         """The files in which any of the words stands somewhere, remembered."""
@@ -245,7 +220,7 @@ class Callers:
         Such a file names the function before a parenthesis and imports its file somehow; for a method it also holds
         an object of its class by some name.
         """
-        yield from self.files_reaching((name, Place.of(function)) for name, function in functions)
+        yield from self.files_reaching((name, function.place) for name, function in functions)
 
     def files_reaching(self, looks: Iterable[tuple[str, Place]]) -> Iterator[tuple[Path, frozenset[str]]]:
         """``files_calling`` for functions of which only the places are kept."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,15 +16,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bglint.index.compact import ByKind
 from bglint.index.linking import SCOPES, Parents, any_between, evaluated_outside, link, names_read, scopes_within
 from bglint.index.outline import FUNCTION_TYPES, Outline
-from bglint.index.words import rows_naming
+from bglint.index.places import Owner, Place
+from bglint.index.words import rows_naming, words_in
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode: TypeAlias = FunctionNode | ast.ClassDef | ast.Module
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
+
+# What `global` is followed by; a backslash continues a row.
+_LISTED = re.compile(r"(?:[^\r\n;#\\]|\\(?:\r\n|\r|\n))*")
+_WORD = re.compile(r"\w+")
 
 # Decorators after which reading the attribute calls the function.
 PROPERTIES = frozenset({"cached_property", "property"})
@@ -127,6 +134,12 @@ class Scope:
         """The class whose body holds this function directly, if any."""
         return self.parent if self.parent is not None and self.parent.is_class else None
 
+    @cached_property
+    def place(self) -> Place:
+        """Where this function stands, for when its module is dropped."""
+        owner = Owner.of(self.owner) if self.owner is not None else None
+        return Place(self.module.path, owner, self.full_name, self.row, getattr(self.node, "col_offset", 0))
+
     @property
     def decorators(self) -> list[ast.expr]:
         """The decorator expressions, outermost first."""
@@ -192,10 +205,14 @@ class Scope:
     @cached_property
     def returns(self) -> list[ast.expr | None]:
         """The values of its ``return`` statements."""
-        if not self.module.outline.may_hold(self.node, "return"):
+        if not self.may_hold("return"):
             return []
         self.module.link(self)
         return self.module.returns_of.get(self, [])
+
+    def may_hold(self, word: str) -> bool:
+        """Whether a word can stand in its body: a look at the text, which parses nothing."""
+        return self.module.outline.may_hold(self.node, word)
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -205,7 +222,7 @@ class Scope:
     @cached_property
     def yields(self) -> list[ast.Yield | ast.YieldFrom]:
         """Its ``yield`` expressions; a function with any is a generator."""
-        if not self.module.outline.may_hold(self.node, "yield"):
+        if not self.may_hold("yield"):
             return []
         self.module.link(self)
         return self.module.yields_of.get(self, [])
@@ -305,20 +322,36 @@ class Module(Scope):
         """The module's dotted name."""
         return self.name
 
+    def global_writes(self, name: str) -> list[tuple[Binding, Scope]]:
+        """The bindings of one of the module's names that functions make through ``global``."""
+        if name not in self._global_rows:
+            return []
+        if name not in self._global_writes:
+            self._global_writes[name] = list(self._find_global_writes(name, self._global_rows[name]))
+        return self._global_writes[name]
+
     @cached_property
-    def global_writes(self) -> dict[str, list[tuple[Binding, Scope]]]:
-        """The module's names that functions bind through ``global``, with those bindings."""
-        found: dict[str, list[tuple[Binding, Scope]]] = {}
-        if "global " in self.text:
-            rows = rows_naming(self.text, ["global"])
-            pending = [inner for statement in self.tree.body for inner in scopes_within(self, statement)]
-            while pending:
-                function = pending.pop(0)
-                if function.is_function and any_between(rows, function.row, getattr(function.node, "end_lineno", 0)):
-                    for name in sorted(function.names.globals):
-                        written = function.names.bindings.get(name, ())
-                        found.setdefault(name, []).extend((binding, function) for binding in written)
-                    pending.extend(child for child in function.children.values() if child.is_function)
+    def _global_writes(self) -> dict[str, list[tuple[Binding, Scope]]]:
+        return {}
+
+    def _find_global_writes(self, name: str, rows: list[int]) -> Iterator[tuple[Binding, Scope]]:
+        pending = [inner for statement in self.tree.body for inner in scopes_within(self, statement)]
+        while pending:
+            function = pending.pop(0)
+            if function.is_function and any_between(rows, function.row, getattr(function.node, "end_lineno", 0)):
+                if name in function.names.globals:
+                    yield from ((binding, function) for binding in function.names.bindings.get(name, ()))
+                pending.extend(child for child in function.children.values() if child.is_function)
+
+    @cached_property
+    def _global_rows(self) -> dict[str, list[int]]:
+        """The words behind ``global``, and the rows where that stands."""
+        found: dict[str, list[int]] = {}
+        if "global" in self.text:
+            places = sorted(words_in(self.text, ["global"]))
+            for (_, end), row in zip(places, rows_naming(self.text, ["global"]), strict=True):
+                for name in _WORD.findall(_LISTED.match(self.text, end)[0]):  # type: ignore[index]
+                    found.setdefault(name, []).append(row)
         return found
 
     @cached_property
@@ -368,7 +401,7 @@ class _Collector:
 
     def statements(self, body: Iterable[ast.stmt]) -> None:
         for statement in body:
-            handler = _HANDLERS.get(type(statement))
+            handler = _HANDLERS[type(statement)]
             if handler is not None:
                 handler(self, statement)
 
@@ -500,27 +533,29 @@ class _Collector:
                     pending.extend(ast.iter_child_nodes(node))
 
 
-_HANDLERS: dict[type[ast.AST], Callable[[_Collector, Any], None]] = {
-    **dict.fromkeys(FUNCTION_TYPES, _Collector.function),
-    ast.ClassDef: _Collector.class_,
-    ast.Import: _Collector.import_,
-    ast.ImportFrom: _Collector.import_from,
-    ast.Assign: _Collector.assign,
-    ast.AnnAssign: _Collector.annotated,
-    ast.AugAssign: _Collector.augmented,
-    ast.For: _Collector.for_,
-    ast.AsyncFor: _Collector.for_,
-    ast.With: _Collector.with_,
-    ast.AsyncWith: _Collector.with_,
-    ast.Try: _Collector.try_,
-    ast.If: _Collector.branch,
-    ast.While: _Collector.branch,
-    ast.Match: _Collector.match,
-    ast.Expr: _Collector.expression,
-    ast.Return: _Collector.expression,
-    ast.Global: _Collector.global_,
-    ast.Nonlocal: _Collector.nonlocal_,
-}
+_HANDLERS: ByKind[Callable[[_Collector, Any], None]] = ByKind(
+    {
+        **dict.fromkeys(FUNCTION_TYPES, _Collector.function),
+        ast.ClassDef: _Collector.class_,
+        ast.Import: _Collector.import_,
+        ast.ImportFrom: _Collector.import_from,
+        ast.Assign: _Collector.assign,
+        ast.AnnAssign: _Collector.annotated,
+        ast.AugAssign: _Collector.augmented,
+        ast.For: _Collector.for_,
+        ast.AsyncFor: _Collector.for_,
+        ast.With: _Collector.with_,
+        ast.AsyncWith: _Collector.with_,
+        ast.Try: _Collector.try_,
+        ast.If: _Collector.branch,
+        ast.While: _Collector.branch,
+        ast.Match: _Collector.match,
+        ast.Expr: _Collector.expression,
+        ast.Return: _Collector.expression,
+        ast.Global: _Collector.global_,
+        ast.Nonlocal: _Collector.nonlocal_,
+    }
+)
 if hasattr(ast, "TryStar"):
     _HANDLERS[ast.TryStar] = _Collector.try_
 if sys.version_info >= (3, 12):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint.index.callers import Callers, Owner, statements_at
+from bglint.index.callers import Callers, statements_at
 from bglint.index.facts import Binding, BindingKind, Module, Scope
+from bglint.index.places import Owner
 from bglint.index.symbols import Symbol
 from bglint.index.words import rows_naming
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.background import function_behind, queues, task_of
-from bglint.index.callers import Place, calls_in, import_aliases, last_name
+from bglint.index.callers import calls_in, import_aliases, last_name
 from bglint.index.context import argument
 from bglint.index.facts import BindingKind
 
 if TYPE_CHECKING:
     from bglint.index.facts import Scope
+    from bglint.index.places import Place
     from bglint.index.project import Project
     from bglint.index.symbols import Symbol
 
@@ -216,7 +217,7 @@ class Launches:
         if started is not None or not function.name.isidentifier():
             return started
         files = sorted(self.project.callers.near(self.names.files.get(function.name.encode(), ())))
-        here = Place.of(function) if files else None
+        here = function.place if files else None
         for path in files:
             for launched, launch in self._launched_in(path):
                 if launched == here or self._overrides(function, launched):
@@ -245,7 +246,7 @@ class Launches:
             words = frozenset(self.names.words)
             for call, scope in calls_in(module, words) if module is not None else ():
                 for task, launch, inner in self._launched(call, scope, 0):
-                    found = map(Place.of, self._functions(task, inner))
+                    found = (function.place for function in self._functions(task, inner))
                     self._in_file[path].extend((place, launch) for place in found)
         return self._in_file[path]
 

@@ -11,18 +11,19 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bglint.index.compact import with_compact
 from bglint.index.outline import BLOCKS, FUNCTION_TYPES
 
 if TYPE_CHECKING:
     from bglint.index.facts import Module, Scope
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_SCOPE_TYPES = frozenset({*FUNCTION_TYPES, ast.Lambda, ast.ClassDef})
-_LEAVES = frozenset({
+_SCOPE_TYPES = FUNCTION_TYPES | with_compact({ast.Lambda, ast.ClassDef})
+_LEAVES = with_compact({
     ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Import, ast.ImportFrom, ast.alias, ast.Global,
     ast.Nonlocal, ast.MatchSingleton,
 })  # fmt: skip
-_NOTED = frozenset({ast.Call, ast.Return, ast.Yield, ast.YieldFrom})
+_NOTED = with_compact({ast.Call, ast.Return, ast.Yield, ast.YieldFrom})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Fields that hold no nodes, or operators and contexts, which are one object for a whole tree.
 _NO_NODES = frozenset({
@@ -236,6 +237,18 @@ def statements_on(
                     pending.extend((s, inner, part) for s in reversed(part.body))
 
 
+def function_at(module: Module, row: int, column: int) -> Scope | None:
+    """The function or lambda that starts there, ``column`` in bytes; None where none does."""
+    statements = list(statements_on(module, [row]))[::-1]  # the innermost first
+    for statement, scope in statements:
+        if isinstance(statement, _DEFINITIONS) and (statement.lineno, statement.col_offset) == (row, column):
+            return scope.child(statement)
+    for node in (node for statement, _ in statements for node in ast.walk(statement) if isinstance(node, ast.Lambda)):
+        if (node.lineno, node.col_offset) == (row, column):
+            return module.scope_of(node).child(node)
+    return None
+
+
 def statements_in(statement: ast.stmt, scope: Scope) -> Iterator[tuple[ast.stmt, Scope]]:
     """A statement of ``scope`` and all statements in it, each with the scope it stands in, in no special order."""
     pending: list[tuple[ast.stmt, Scope]] = [(statement, scope)]
@@ -254,7 +267,7 @@ def names_read(node: ast.AST) -> frozenset[str]:
     stack = [node]
     while stack:
         node = stack.pop()
-        if type(node) is ast.Name:
+        if isinstance(node, ast.Name):
             if type(node.ctx) is ast.Load:
                 found.add(node.id)
             continue

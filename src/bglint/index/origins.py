@@ -188,7 +188,7 @@ class _Search:
             base = self.project.resolve(node.value, scope)
             if base is not None and base.class_ is not None:
                 for method in base.class_.methods():
-                    if method.parameters:
+                    if method.parameters and method.may_hold(node.attr):
                         key = (method.parameters[0].arg, node.attr)
                         yield from ((b, method) for b in method.names.attributes.get(key, ()))
 
@@ -236,6 +236,8 @@ class _Search:
         owner = next((s.owner for s in scope.walk_up() if s.is_function and s.owner is not None), None)
         scopes = [scope, *(owner.methods() if owner is not None and "." in text else ())]
         for place in dict.fromkeys(scopes):
+            if not place.may_hold(text.rpartition(".")[2]):
+                continue
             for call in place.calls:
                 func = call.func
                 if isinstance(func, ast.Attribute) and func.attr in _GROWERS and call.args:

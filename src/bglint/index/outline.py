@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from bglint.index.compact import compacted, with_compact
 from bglint.syntax import check_syntax, parsed
 
 # Characters: what a body must have to be worth leaving out.
@@ -59,8 +60,9 @@ class Outline:
     ``parsed`` is how many characters have become nodes; ``meter`` counts them, too.
     """
 
-    def __init__(self, text: str, meter: Meter | None = None) -> None:
+    def __init__(self, text: str, meter: Meter | None = None, *, is_compact: bool = False) -> None:
         self.text = text
+        self._is_compact = is_compact
         self.parsed = 0
         self._meter = meter or Meter()
         self._unread: dict[int, _Body] = {}  # by row of the ``def``
@@ -75,7 +77,11 @@ class Outline:
 
     def _whole(self) -> ast.Module:
         self._count(len(self.text))
-        return parsed(self.text)
+        return self._parsed(self.text)
+
+    def _parsed(self, text: str) -> ast.Module:
+        tree = parsed(text)
+        return compacted(tree) if self._is_compact else tree
 
     def _count(self, characters: int) -> None:
         self.parsed += characters
@@ -90,7 +96,7 @@ class Outline:
             return None
         shorter = _without(self.text, bodies.values())
         try:
-            tree = parsed(shorter)
+            tree = self._parsed(shorter)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         functions = {node.lineno: node for node in _functions(tree) if node.lineno in bodies}
@@ -109,7 +115,7 @@ class Outline:
         body = self._unread[row]
         text = self.text[body.start : body.end]
         try:
-            block = parsed("\n" * (body.first - 2) + "if 1:\n" + text).body[0]
+            block = self._parsed("\n" * (body.first - 2) + "if 1:\n" + text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self._is_broken = True
             return [ast.Pass(lineno=body.last, end_lineno=body.last, col_offset=0, end_col_offset=0)]
@@ -120,7 +126,7 @@ class Outline:
 
     def may_hold(self, function: ast.AST, word: str) -> bool:
         """Whether a word can stand in the body of a function; a body that is parsed already can hold any."""
-        body = self._unread.get(function.lineno) if isinstance(function, _UNREAD_TYPES) else None
+        body = self._unread.get(function.lineno) if isinstance(function, _FUNCTIONS) else None
         return body is None or self.text.find(word, body.start, body.end) >= 0
 
     def check(self) -> None:
@@ -254,28 +260,21 @@ def _is_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef, body: _Body) 
 def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.FunctionDef | ast.AsyncFunctionDef:
     """Make a function a plain ``def``, with its body."""
     outline: Outline = function.__dict__.pop("outline")
-    function.__class__ = _PLAIN[type(function)]  # type: ignore[assignment]
+    function.__class__ = type(function).__base__  # type: ignore[assignment]
     function.body = outline.read(function.lineno)
     return function
 
 
-class _UnreadFunction(ast.FunctionDef):
-    """A function whose body is parsed when it is asked for."""
+class _Unread(dict[type[ast.AST], type[ast.AST]]):
+    """Class of functions → that of those whose body is parsed when it is asked for."""
 
-    body = property(lambda self: _read(self).body)
-
-
-class _UnreadAsyncFunction(ast.AsyncFunctionDef):
-    """The same for ``async def``: with a base in common Python could not turn the two into plain ones."""
-
-    body = _UnreadFunction.body
+    def __missing__(self, kind: type[ast.AST]) -> type[ast.AST]:
+        body = property(lambda function: _read(function).body)
+        self[kind] = type(kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, "body": body})
+        return self[kind]
 
 
-_UNREAD: dict[type[ast.AST], type[ast.AST]] = {
-    ast.FunctionDef: _UnreadFunction,
-    ast.AsyncFunctionDef: _UnreadAsyncFunction,
-}
-_UNREAD_TYPES = (_UnreadFunction, _UnreadAsyncFunction)
-_PLAIN = {unread: plain for plain, unread in _UNREAD.items()}
+_UNREAD = _Unread()
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # The classes of functions, as ``type`` tells them.
-FUNCTION_TYPES = frozenset({*_UNREAD, *_PLAIN})
+FUNCTION_TYPES = frozenset(each for kind in with_compact(_FUNCTIONS) for each in (kind, _UNREAD[kind]))

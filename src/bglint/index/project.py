@@ -16,8 +16,10 @@ from bglint.index.endings import Endings
 from bglint.index.facts import Module, Scope
 from bglint.index.guards import Guards
 from bglint.index.launches import HandedNames, Launches
+from bglint.index.linking import function_at
 from bglint.index.observers import Observers
 from bglint.index.outline import Meter, Outline
+from bglint.index.places import Place
 from bglint.index.reach import Reach
 from bglint.index.request_path import RequestPath
 from bglint.index.resolve import Resolver
@@ -31,6 +33,8 @@ _MISSING = object()
 # belong together: all of few files, and of more of them what leaves room for their text.
 _BUDGETS = {6_000_000: 6_000_000, 9_000_000: 5_000_000}
 _LEAST_BUDGET = 3_000_000
+# Bytes of files that belong together: in more of them, each is looked into once instead of whenever a call counts.
+_MOST_SEARCHED = 9_000_000
 
 
 def _budget_for(size: int) -> int:
@@ -44,6 +48,9 @@ class Project:
     or decoded; ``extra_blocking`` and the other options come from the configuration. ``budget`` is how many characters
     of source may be held as syntax trees before ``trim`` drops them; None: it depends on what is looked at.
     """
+
+    # Whether what is looked at is surveyed, not searched; its syntax trees are compact then.
+    is_large = False
 
     def __init__(
         self,
@@ -70,6 +77,7 @@ class Project:
         self.budget = _budget_for(0) if budget is None else budget
         self._chooses_budget = budget is None
         self._held_still = False
+        self._pinned: frozenset[Module] = frozenset()
         self._meter = Meter()  # of the modules that are held, and some that are not any more
         self._by_path: dict[str, Module | None] = {}
         self._by_name: dict[tuple[str, str], Module | None] = {}
@@ -128,8 +136,7 @@ class Project:
 
     def _reread(self, path: Path) -> None:
         """Forget what was concluded from a file that has a new text: its calls and functions stand elsewhere now."""
-        self.forget_answers()
-        self.__dict__.pop("launches", None)  # it goes by rows
+        self._forget_rows()
         self._by_path.pop(os.path.abspath(path), None)
         self._by_name.clear()
         self.callers.reread(path)
@@ -207,9 +214,10 @@ class Project:
     def _look_at(self, files: tuple[Path, ...]) -> None:
         self.callers.look_at(files)
         self.forget_answers()
-        size = sum(len(self.callers.data(path)) for path in files)
+        size = self.callers.size(files)
         if self._chooses_budget:
             self.budget = _budget_for(size)
+        self.is_large = size > _MOST_SEARCHED
         if self._meter.parsed + size > self.budget:
             wanted = set(map(str, files))
             self._keep({module for path, module in self._by_path.items() if module is not None and path in wanted})
@@ -223,6 +231,19 @@ class Project:
         finally:
             self._held_still = before
 
+    @contextmanager
+    def digression(self) -> Iterator[None]:
+        """While this lasts, modules that are read meanwhile can be dropped again: nobody else knows their scopes."""
+        before = self._held_still, self._pinned
+        self._held_still = False
+        self._pinned = frozenset(module for module in self._by_path.values() if module is not None)
+        try:
+            yield
+        finally:
+            if self._meter.parsed > self.budget:
+                self._keep(set(self._pinned))
+            self._held_still, self._pinned = before
+
     def trim(self) -> bool:
         """Where modules have outgrown the budget, drop what was concluded from them, and those that were used least.
 
@@ -231,13 +252,14 @@ class Project:
         """
         if self._held_still or self._meter.parsed <= self.budget:
             return False
-        modules = [module for module in self._by_path.values() if module is not None]
+        modules = {module for module in self._by_path.values() if module is not None}
         self._meter.parsed = sum(module.outline.parsed for module in modules)
-        if self._meter.parsed <= self.budget:
+        kept = set(self._pinned & modules)
+        pinned = sum(module.outline.parsed for module in kept)
+        if self._meter.parsed - pinned <= self.budget:
             return False
-        kept: set[Module] = set()
         room = self.budget // 2
-        for module in sorted(modules, key=lambda module: -module.uses):
+        for module in sorted(modules - kept, key=lambda module: (-module.uses, module.name)):
             module.uses //= 2
             if module.outline.parsed <= room:
                 room -= module.outline.parsed
@@ -256,14 +278,27 @@ class Project:
         self._by_name = {name: module for name, module in self._by_name.items() if module in kept}
         self._added = {name: module for name, module in self._added.items() if module in kept}
 
-    def forget_answers(self) -> None:
-        """Drop what was concluded across modules: one of them has a new text."""
-        for name in ("resolver", "guards", "blocking", "endings", "request_path", "observers", "affinity"):
+    def _forget_rows(self) -> None:
+        """Drop what was concluded from a file that has a new text, also that which outlives modules."""
+        self.forget_answers()
+        for name in ("launches", "affinity", "request_path"):  # they go by rows
             self.__dict__.pop(name, None)
+
+    def forget_answers(self) -> None:
+        """Drop what was concluded across modules."""
+        for name in ("resolver", "guards", "blocking", "endings", "observers"):
+            self.__dict__.pop(name, None)
+        if "request_path" in self.__dict__:
+            self.request_path.forget_scopes()
 
     def resolve(self, node: ast.expr, scope: Scope) -> Symbol | None:
         """What an expression is; see ``Resolver.resolve``."""
         return self.resolver.resolve(node, scope)
+
+    def function_at(self, place: Place) -> Scope | None:
+        """The function at a place; None where its file does not hold it any more."""
+        module = self.module_at(place.path)
+        return function_at(module, place.row, place.column) if module is not None else None
 
     def function(self, dotted: str) -> Scope | None:
         """The project function of that full name, imports and re-exports followed."""
@@ -282,10 +317,10 @@ class Project:
         if known is not None:
             if known.text == text:
                 return known
-            self.forget_answers()
-            self.__dict__.pop("launches", None)  # it goes by rows
+            self._forget_rows()
             self._by_name.clear()
-        module = Module(self.module_name(path), path, Outline(text, self._meter), self.root_of(path))
+        outline = Outline(text, self._meter, is_compact=self.is_large)
+        module = Module(self.module_name(path), path, outline, self.root_of(path))
         self._by_path[key] = module
         self._added[module.name] = module
         return module

@@ -12,16 +12,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bglint.index import data
-from bglint.index.blocking import Blocking, Sink
-from bglint.index.callers import Callers, Owner, Place, calls_in, import_aliases, last_name
+from bglint.index.blocking import Blocking
+from bglint.index.call_graph import CallGraph
+from bglint.index.callers import Callers, calls_in, import_aliases, last_name
 from bglint.index.facts import Scope
 from bglint.index.holders import Holder, holders
 from bglint.index.libraries import classes_and_makers, libraries_of, prefixes
 from bglint.index.operations import OPERATORS, operations_in, runs_by_operation
-from bglint.index.sinks import sinks_of
+from bglint.index.places import Owner, Place, Position
+from bglint.index.sinks import Sink, sinks_of
+from bglint.index.survey import Survey, Way, moved
 
 if TYPE_CHECKING:
     from bglint.index.project import Project
@@ -63,6 +66,7 @@ class Reach:
         self._untold: set[Path] = set()  # files of islands where objects have too many names to tell
         self._found: set[Place] = set()  # the sync functions that reach a sink
         self._searched: set[Path] = set()  # the first files of the islands that have been searched
+        self._survey = Survey(project, self.kinds)
 
     def search(self, path: Path) -> None:
         """Search the island of a file that is looked at, where that has not been done: calls lead to it from there."""
@@ -70,11 +74,42 @@ class Reach:
         if not self._is_due(island) or not self.callers.near([path]):
             return
         self._searched.add(island[0])
+        if self.project.is_large:
+            self._survey_all(island)
+            return
         for provider in self._find_providers(island):
             for user in provider.files & self.callers.mentioning(provider.word.decode()):
                 self._provided.setdefault(user, []).append(provider)
         direct = ((file, self.direct(file)) for file in island)
         self._find(chain(direct, self._users_of_aliases(island)), ())
+
+    def graph_of(self, path: Path) -> CallGraph | None:
+        """The call graph of a file's island, where that has been surveyed."""
+        self.search(path)
+        return self._survey.graph if path in self._survey.files else None
+
+    def _survey_all(self, island: Iterable[Path]) -> None:
+        for path in island:
+            self._survey.note_calls(path)
+        followed: set[tuple[str, Owner]] = set()
+        while fresh := self._survey.reaching_methods() - followed:
+            followed |= fresh
+            for path, names in self._users_of(fresh):
+                self.project.trim()
+                self._survey.note(self._operations(path, names))
+        for path in island:
+            self._note_all(path)
+
+    def _survey_again(self, path: Path) -> None:
+        before = self._survey.forget(path)
+        self._survey.note_calls(path)
+        self._survey.note(self._operations(path, self.operated(path)))
+        self._survey.graph.move(moved(before, self._survey.graph.functions_in(path)))
+        self._note_all(path)
+
+    def _note_all(self, path: Path) -> None:
+        for position, called in self._survey.on_loop(path):
+            self._note(path, position, called)
 
     def _users_of_aliases(self, files: Iterable[Path]) -> Iterator[NamesIn]:
         """The files that may call sinks by other names, which some files give them for all to use."""
@@ -93,7 +128,8 @@ class Reach:
         """The modules of which a file is given objects."""
         if path not in self._modules_given:
             content = self.callers.data(path)
-            self._modules_given[path] = {p.module for p in self._provided.get(path, ()) if p.used(content)}
+            found = {p.module for p in self._provided.get(path, ()) if p.used(content)}
+            self._modules_given[path] = found.union(*map(self._modules_near, self._survey.sinks.get(path, ())))
         return self._modules_given[path]
 
     def direct(self, path: Path) -> frozenset[str]:
@@ -147,6 +183,9 @@ class Reach:
             return
         for known in (self._brought, self._modules_given, self._direct, self._on_loop, self._used_on_loop):
             known.pop(path, None)
+        if path in self._survey.files:
+            self._survey_again(path)
+            return
         self._found = {place for place in self._found if place.path != path}
         self._find(chain([(path, self.callees(path))], self._users_of_aliases([path])), [(path, self.operated(path))])
 
@@ -209,28 +248,28 @@ class Reach:
         Each by its place, once for every name under which it is called. Such ways in async functions are noted.
         """
         fresh: set[tuple[str, Place]] = set()
-        for node, scope, run in ways:
-            if not scope.is_function or (not scope.is_async and Place.of(scope) in self._found):
+        for way in ways:
+            scope = way.scope
+            if not scope.is_function or (not scope.is_async and scope.place in self._found):
                 continue
-            if any(map(self._is_reached, run)):
+            if any(map(self._is_reached, way.run)):
                 if scope.is_async:
-                    self._note(node, scope.module.path)
+                    self._note(scope.module.path, way.position, way.called)
                 else:
-                    self._found.add(place := Place.of(scope))
+                    self._found.add(place := scope.place)
                     fresh.update((name, place) for name in self._looks(scope))
                     if place.owner is not None and runs_by_operation(scope):
                         self._fresh_methods.add((scope.name, place.owner))
         return fresh
 
-    def _note(self, node: ast.expr, path: Path) -> None:
-        here = Position(node.lineno, node.col_offset)
-        if isinstance(node, ast.Call):
-            self._on_loop.setdefault(path, {})[here] = last_name(node.func)
+    def _note(self, path: Path, here: Position, called: str | None) -> None:
+        if called is not None:
+            self._on_loop.setdefault(path, {})[here] = called
         else:
             self._used_on_loop.setdefault(path, set()).add(here)
 
     def _is_reached(self, run: Sink | Scope) -> bool:
-        return run.kind in self.kinds if isinstance(run, Sink) else Place.of(run) in self._found
+        return run.kind in self.kinds if isinstance(run, Sink) else run.place in self._found
 
     def _looks(self, function: Scope) -> set[str]:
         """What calls of a function look like: its name, its classes' for ``__init__``, and aliases of these."""
@@ -309,21 +348,6 @@ class Reach:
             for module in sorted({module for name in holder.classes for module in modules[name]})
         )
         return found
-
-
-class Way(NamedTuple):
-    """A call or another expression that runs something on the spot, the scope it stands in, and what it runs."""
-
-    node: ast.expr
-    scope: Scope
-    run: Iterator[Sink | Scope]
-
-
-class Position(NamedTuple):
-    """Where an expression starts: its row from 1, its column in bytes from 0."""
-
-    row: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)

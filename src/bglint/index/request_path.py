@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.index.background import QueuedWork
-from bglint.index.callers import Owner, calls_in, mentions_in
+from bglint.index.callers import calls_in, mentions_in
 from bglint.index.facts import Scope
+from bglint.index.places import Owner, Place
 from bglint.index.symbols import PARTIAL, Symbol
 
 if TYPE_CHECKING:
@@ -67,11 +68,16 @@ _MOST_FILES = 150
 
 
 class RequestPath:
-    """Answers for one project; remembers its answers."""
+    """Answers for one project; remembers its answers, also when modules are dropped."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._known: dict[Scope, bool] = {}
+        self._known: dict[Place, bool] = {}
+
+    def forget_scopes(self) -> None:
+        """Drop what refers to modules, and to the files that are looked at."""
+        for name in ("queued", "_handed_words"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def queued(self) -> QueuedWork:
@@ -80,35 +86,47 @@ class RequestPath:
 
     def includes(self, function: Scope) -> bool:
         """Whether a function is proven to run for requests. Unknown callers, and too many of them, prove nothing."""
-        if function not in self._known:
-            self._search(function)
-        return self._known[function]
+        place = function.place
+        if place not in self._known:
+            with self.project.digression():
+                self._search(place)
+        return self._known[place]
 
-    def _search(self, start: Scope) -> None:
+    def _search(self, start: Place) -> None:
         """Go to the callers until one is registered with an application, or known."""
-        reached_from: dict[Scope, Scope | None] = {start: None}
+        reached_from: dict[Place, Place | None] = {start: None}
         queue = deque([start])
         mentions = 0
         while queue and len(reached_from) < _MOST_FUNCTIONS and mentions < _MOST_MENTIONS:
-            function = queue.popleft()
-            if self._known.get(function, False) or is_route(function, self.project):
-                self._note(function, reached_from)
+            place = queue.popleft()
+            if self._known.get(place, False):
+                self._note(place, reached_from)
                 return
-            if function in self._known:
+            if place in self._known:
                 continue
-            for caller in self._callers(function):
+            for caller in self._places_of_callers(place):
                 mentions += 1
                 if caller is None:
-                    self._note(function, reached_from)
+                    self._note(place, reached_from)
                     return
                 if caller not in reached_from:
-                    reached_from[caller] = function
+                    reached_from[caller] = place
                     queue.append(caller)
         # Everything that was seen is called by nothing else than what was seen; after giving up only the start is.
         for function in [start] if queue else reached_from:
             self._known.setdefault(function, False)
 
-    def _note(self, function: Scope | None, reached_from: dict[Scope, Scope | None]) -> None:
+    def _places_of_callers(self, place: Place) -> Iterator[Place | None]:
+        """Where the functions stand that call one or hand it on; None where an application runs it."""
+        function = self.project.function_at(place)
+        if function is None:
+            return
+        if is_route(function, self.project):
+            yield None
+        for caller in self._callers(function):
+            yield caller.place if caller is not None else None
+
+    def _note(self, function: Place | None, reached_from: dict[Place, Place | None]) -> None:
         while function is not None:
             self._known[function] = True
             function = reached_from[function]
@@ -160,6 +178,7 @@ class RequestPath:
             mentioning = sorted(files & callers.mentioning(name), key=str)
             near = [file for file in mentioning if sure or callers.can_name(file, name, home)]
             for file in near if most_files is None or len(near) <= most_files else ():
+                self.project.trim()  # of the function itself, what is asked for is known without its module
                 module = self.project.module_at(file)
                 for call, scope in mentions_in(module, name) if module is not None else ():
                     if self._is(call.func, scope, function, name):
@@ -191,8 +210,8 @@ class RequestPath:
         if symbol is None:
             return False
         if function.name in _MADE_BY_CLASS and symbol.class_ is not None:
-            return symbol.class_ is function.owner
-        return symbol.function is function
+            return function.owner is not None and Owner.of(symbol.class_) == Owner.of(function.owner)
+        return symbol.function is not None and symbol.function.place == function.place
 
 
 def registrations(function: Scope, project: Project) -> Iterator[Symbol]:

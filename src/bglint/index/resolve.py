@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bglint.index import data
+from bglint.index.compact import ByKind
 from bglint.index.context import argument
 from bglint.index.facts import PROPERTIES, Binding, BindingKind, Module, Scope, dotted_text
 from bglint.index.symbols import COROUTINE, PARTIAL, Symbol, agree
@@ -64,7 +65,7 @@ class Resolver:
         if key in self._busy or self._depth > _DEPTH:
             self._cuts += 1
             return None
-        handler = _EXPRESSIONS.get(type(node))
+        handler = _EXPRESSIONS[type(node)]
         if handler is None:
             return None
         self._busy.add(key)
@@ -174,7 +175,7 @@ class Resolver:
     def _written_elsewhere(self, owner: Scope, name: str) -> list[tuple[Binding, Scope]]:
         """The bindings of a name of ``owner`` that other functions make: through ``global`` or ``nonlocal``."""
         if isinstance(owner, Module):
-            return owner.global_writes.get(name, [])
+            return owner.global_writes(name)
         return list(owner.nonlocal_writes(name)) if owner.is_function and owner.module.has_nonlocals else []
 
     def _any_of(self, bindings: list[tuple[Binding, Scope]], owner: Scope, name: str) -> Symbol | None:
@@ -649,7 +650,7 @@ class Resolver:
             return found
         assigned: list[tuple[Binding, Scope]] = []
         for method in owner.methods():
-            if method.parameters:
+            if method.parameters and method.may_hold(name):
                 key = (method.parameters[0].arg, name)
                 assigned.extend((b, method) for b in method.names.attributes.get(key, ()))
         assigned = [(b, m) for b, m in assigned if not _is_placeholder(b)] or assigned
@@ -962,28 +963,30 @@ class Resolver:
         return Symbol(function.full_name, scope=function)
 
 
-_EXPRESSIONS: dict[type[ast.expr], Callable[[Resolver, Any, Scope], Symbol | None]] = {
-    ast.Name: Resolver._name,
-    ast.Attribute: Resolver._attribute,
-    ast.Call: Resolver._call,
-    ast.Await: Resolver._await,
-    ast.Subscript: Resolver._subscript,
-    ast.List: Resolver._sequence,
-    ast.Set: Resolver._sequence,
-    ast.Tuple: Resolver._sequence,
-    ast.Dict: Resolver._dict,
-    ast.ListComp: Resolver._comprehension,
-    ast.SetComp: Resolver._comprehension,
-    ast.GeneratorExp: Resolver._comprehension,
-    ast.DictComp: Resolver._dict_comprehension,
-    ast.IfExp: Resolver._either,
-    ast.BinOp: Resolver._joined_path,
-    ast.BoolOp: Resolver._or,
-    ast.NamedExpr: Resolver._walrus,
-    ast.Constant: Resolver._constant,
-    ast.JoinedStr: Resolver._string,
-    ast.Lambda: Resolver._lambda,
-}
+_EXPRESSIONS: ByKind[Callable[[Resolver, Any, Scope], Symbol | None]] = ByKind(
+    {
+        ast.Name: Resolver._name,
+        ast.Attribute: Resolver._attribute,
+        ast.Call: Resolver._call,
+        ast.Await: Resolver._await,
+        ast.Subscript: Resolver._subscript,
+        ast.List: Resolver._sequence,
+        ast.Set: Resolver._sequence,
+        ast.Tuple: Resolver._sequence,
+        ast.Dict: Resolver._dict,
+        ast.ListComp: Resolver._comprehension,
+        ast.SetComp: Resolver._comprehension,
+        ast.GeneratorExp: Resolver._comprehension,
+        ast.DictComp: Resolver._dict_comprehension,
+        ast.IfExp: Resolver._either,
+        ast.BinOp: Resolver._joined_path,
+        ast.BoolOp: Resolver._or,
+        ast.NamedExpr: Resolver._walrus,
+        ast.Constant: Resolver._constant,
+        ast.JoinedStr: Resolver._string,
+        ast.Lambda: Resolver._lambda,
+    }
+)
 
 
 def is_accessor(decorator: ast.expr) -> bool:
@@ -1081,7 +1084,7 @@ def _places(owner: Scope, name: str) -> Iterator[tuple[Scope, str]]:
     if "." in name and owner.owner is not None:
         attribute = name.partition(".")[2]
         for method in owner.owner.methods():
-            if method.parameters:
+            if method.parameters and method.may_hold(attribute):
                 yield method, f"{method.parameters[0].arg}.{attribute}"
         return
     yield owner, text

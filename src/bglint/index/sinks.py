@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from bglint.index import data
 from bglint.index.context import argument
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A call that blocks by itself: its qualified name and kind (``http``, ``sleep``, …)."""
+
+    name: str
+    kind: str
 
 
 class Names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bglint.index import context as where
@@ -179,12 +180,16 @@ class RuleContext:
         here = Frame(candidate.scope.full_name, self.display_path, candidate.span.start.row)
         return (
             here,
-            *(Frame(s.function.full_name, self.display(s.function.module), s.call.lineno) for s in path.steps),
+            *(Frame(step.function.full_name, self.display_file(step.function.path), step.row) for step in path.steps),
         )
 
     def display(self, module: Module) -> str:
         """How a module's file is named to the user."""
-        return self.display_path if module is self.module else self.project.display(module.path)
+        return self.display_file(module.path)
+
+    def display_file(self, path: Path) -> str:
+        """How a file of the project is named to the user."""
+        return self.display_path if path == self.module.path else self.project.display(path)
 
     # -- edits ---------------------------------------------------------------------------------------------------
 

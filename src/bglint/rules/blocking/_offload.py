@@ -49,9 +49,10 @@ def to_thread(ctx: RuleContext, candidate: Candidate, applicability: Applicabili
 
 def move_helper(ctx: RuleContext, path: BlockingPath, candidate: Candidate) -> Rewrite | Refused:
     """Await a project's sync function in a thread, where nothing shows that it must not leave this one."""
-    if path.steps[0].function.yields:
+    first = ctx.project.function_at(path.steps[0].function)
+    if first is not None and first.yields:
         return Refused("it is a generator: only collecting its items in a function can leave the event loop")
-    reason = ctx.project.affinity.why_bound(step.function for step in path.steps)
+    reason = ctx.project.affinity.why_bound([step.function for step in path.steps])
     return Refused(reason) if reason is not None else to_thread(ctx, candidate, Applicability.UNSAFE)
 
 

@@ -83,7 +83,7 @@ class BlockingRule(CallRule):
     def through_helpers(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong with a call of a helper, in one sentence."""
         sink = path.steps[-1]
-        where = f"{self.ctx.display(sink.function.module)}:{sink.call.lineno}"
+        where = f"{self.ctx.display_file(sink.function.path)}:{sink.row}"
         return (
             f"{self.subject(path, candidate)} blocks the event loop: it reaches `{path.sink.name}()` ({where}), "
             "and every other request and task waits for that"

@@ -68,7 +68,7 @@ class NestedEventLoop(BlockingRule):
     def path(self, site: ast.expr, scope: Scope) -> BlockingPath | None:
         """How the expression starts a loop; None where a helper on the way may have returned before."""
         path = super().path(site, scope)
-        return None if path is None or any(_may_return_before(step) for step in path.steps) else path
+        return None if path is None or any(map(self._may_return_before, path.steps)) else path
 
     def direct(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong with a call that starts a loop by itself, in one sentence."""
@@ -80,17 +80,17 @@ class NestedEventLoop(BlockingRule):
     def through_helpers(self, path: BlockingPath, candidate: Candidate) -> str:
         """What is wrong with a call of a helper, in one sentence."""
         sink = path.steps[-1]
-        where = f"{self.ctx.display(sink.function.module)}:{sink.call.lineno}"
+        where = f"{self.ctx.display_file(sink.function.path)}:{sink.row}"
         return (
             f"{self.subject(path, candidate)} raises RuntimeError here: it reaches `{path.sink.name}()` ({where}), and "
             "this code already runs on an event loop"
         )
 
-
-def _may_return_before(step: Step) -> bool:
-    """Whether a function may return above the call: what leads it there may not hold where a loop is running."""
-    return any(
-        isinstance(node, ast.Return) and owner is step.function and node.lineno < step.call.lineno
-        for statement in step.function.body
-        for node, owner in statements_in(statement, step.function)
-    )
+    def _may_return_before(self, step: Step) -> bool:
+        """Whether a function may return above the call: what leads it there may not hold where a loop is running."""
+        function = self.ctx.project.function_at(step.function)
+        return function is not None and any(
+            isinstance(node, ast.Return) and owner is function and node.lineno < step.row
+            for statement in function.body
+            for node, owner in statements_in(statement, function)
+        )
