@@ -16,6 +16,7 @@ T = TypeVar("T")
 _NOTHING: list[Any] = []  # nobody changes a tree
 _SMALL = 256  # Python keeps one object for each number up to here
 _ROWS: list[int] = []
+_ROW_NAMES = frozenset({"lineno", "end_lineno"})
 
 
 class ByKind(dict[type[ast.AST], T | None]):
@@ -34,13 +35,15 @@ class _Slots(dict[type[ast.AST], tuple[str, ...]]):
         return self[kind]
 
 
-class _Classes(dict[type[ast.AST], type[ast.AST]]):
+class _Classes(dict[type[Any], type[Any]]):
     """Node class → the class of such compact nodes; itself where there is one node for a whole tree (``Load``)."""
 
-    def __missing__(self, kind: type[ast.AST]) -> type[ast.AST]:
-        members = {"__slots__": _SLOTS[kind], "__module__": kind.__module__, "__reduce__": _reduce}
-        self[kind] = compact = type(kind.__name__, (kind,), members) if _SLOTS[kind] else kind
-        return compact
+    def __missing__(self, kind: type[Any]) -> type[Any]:
+        self[kind] = kind
+        if issubclass(kind, ast.AST) and _SLOTS[kind]:
+            members = {"__slots__": _SLOTS[kind], "__module__": kind.__module__, "__reduce__": _reduce}
+            self[kind] = type(kind.__name__, (kind,), members)
+        return self[kind]
 
 
 _SLOTS = _Slots()
@@ -60,24 +63,26 @@ def compacted(tree: ast.AST) -> Any:
         old, new = pending.pop()
         held = old.__dict__
         for name in _SLOTS[type(old)]:
-            value = held.get(name)
-            if isinstance(value, ast.AST):
+            value: Any = held.get(name)
+            kind = type(value)
+            if kind is list:
+                value = [_shell(each, pending) for each in value] if value else _NOTHING
+            elif kind is int:
+                if value > _SMALL and name in _ROW_NAMES:
+                    value = _row(value)
+            elif _CLASSES[kind] is not kind:
                 value = _shell(value, pending)
-            elif type(value) is list:
-                value = [_shell(v, pending) if isinstance(v, ast.AST) else v for v in value] if value else _NOTHING
-            elif type(value) is int and value > _SMALL and name in ("lineno", "end_lineno"):
-                value = _row(value)
             setattr(new, name, value)
     return root
 
 
-def _shell(node: ast.AST, pending: list[tuple[ast.AST, ast.AST]]) -> ast.AST:
-    """The compact node for ``node``, to be filled later."""
-    kind = _CLASSES[type(node)]
-    if kind is type(node):
-        return node
+def _shell(value: Any, pending: list[tuple[ast.AST, ast.AST]]) -> Any:
+    """The compact node for a node, to be filled later; any other value as it is."""
+    kind: Any = _CLASSES[type(value)]
+    if kind is type(value):
+        return value
     shell = kind.__new__(kind)
-    pending.append((node, shell))
+    pending.append((value, shell))
     return shell
 
 
