@@ -313,13 +313,20 @@ def test_noqa_silences_the_line(spec: Spec, tmp_path: Path) -> None:
 
 
 @every_case
-def test_a_large_project_is_surveyed_with_the_same_findings(
+def test_a_large_project_is_surveyed_with_the_same_findings_and_fixes(
     spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec.write(tmp_path)
-    searched = lint(tmp_path)
+    found, fixed = lint(tmp_path), fixed_together(tmp_path)
     monkeypatch.setattr(Project, "is_large", True)
-    assert lint(tmp_path) == searched
+    assert lint(tmp_path) == found
+    assert fixed_together(tmp_path) == fixed
+
+
+def fixed_together(root: Path) -> tuple[Mapping[str, object], tuple[Finding, ...]]:
+    """What fixing all files of the project in ``root`` would change, and what is left then."""
+    result = api.fix_paths([root], options=options_of(root), unsafe=True, write=False, cwd=root)
+    return result.changes, result.findings
 
 
 @every_case

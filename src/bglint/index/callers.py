@@ -42,8 +42,10 @@ _AS = re.compile(r"(\w+)[ \t]+as[ \t]+(\w+)")
 _LISTED = re.compile(r"\w+|\*")
 # What stands around a name where it gets another one.
 _GIVEN_TO = re.compile(
-    rb"[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(?:(?:functools\.)?partial(?:method)?\([ \t]*)?(?:\w+\.)*$"
+    rb"[ \t]*(?:self\.|cls\.)?(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(?:(?:functools\.)?partial(?:method)?\(\s*)?(?:\w+\.)*$"
 )
+_FIRST_ARGUMENT = re.compile(rb"\(\s*(?:\w+\.)*$")
+_LONGEST_PREFIX = 200
 _GIVEN = re.compile(rb"[ \t]*(?:[,)#\n]|$)")
 _RENAMED = re.compile(rb"[ \t]+as[ \t]+(\w+)")
 # What can follow such a name; a class is called there, too.
@@ -388,7 +390,8 @@ def _other_names(content: bytes, name: bytes) -> Iterator[bytes]:
             if renamed := _RENAMED.match(content, end):
                 yield renamed[1]
             elif _GIVEN.match(content, end) or content[end : end + 1] == b"(":
-                row = content.rfind(b"\n", 0, at) + 1
+                first = _FIRST_ARGUMENT.search(content, max(0, at - _LONGEST_PREFIX), at)
+                row = content.rfind(b"\n", 0, first.start() if first is not None else at) + 1
                 if given := _GIVEN_TO.match(content, row, at):
                     yield given[1]
         at = content.find(name, end)

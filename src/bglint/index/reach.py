@@ -38,7 +38,7 @@ _RUN_BY_CLASS = frozenset(
 )
 
 # `fetch = requests.get`, `fetch = partial(requests.get, timeout=5)`
-_ASSIGNED = re.compile(rb"=[ \t]*(?:(?:functools\.)?partial\([ \t]*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
+_ASSIGNED = re.compile(rb"=[ \t]*(?:(?:functools\.)?partial\(\s*)?(?:\w+\.)*(\w+)[ \t]*(?:[,)#]|\r?\n)")
 _TARGET = re.compile(rb"(\w+)[ \t]*(?::[^=\n]*)?$")
 _LONGEST_TARGET = 200
 

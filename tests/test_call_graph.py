@@ -1,0 +1,89 @@
+"""The call graph: the shortest way to a sink, and functions that move when their file changes."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bglint.index.call_graph import CallGraph, Edge, Run
+from bglint.index.places import Place
+from bglint.index.sinks import Sink
+from bglint.index.survey import moved
+
+SLEEP, READ = Sink("time.sleep", "sleep"), Sink("builtins.open", "file")
+FUNCTIONS = [function for row in range(1, 9) for function in [Place(Path("m.py"), None, f"m.f{row}", row, 0)]]
+runs = st.sampled_from([*FUNCTIONS, SLEEP, READ])
+calls = st.lists(st.tuples(st.sampled_from(FUNCTIONS), runs), max_size=30)
+
+
+def graph_of(made: list[tuple[Place, Run]]) -> CallGraph:
+    graph = CallGraph()
+    for row, (function, run) in enumerate(made, 100):
+        graph.add(function, row, run)
+    return graph
+
+
+def breadth_first(made: list[tuple[Place, Run]], start: Place, kind: str) -> list[tuple[Place, Edge]]:
+    """The first of the shortest ways, found the plain way."""
+    seen: set[Run] = {start}
+    queue: deque[tuple[Place, list[tuple[Place, Edge]]]] = deque([(start, [])])
+    while queue:
+        function, way = queue.popleft()
+        for row, (caller, run) in enumerate(made, 100):
+            if caller != function:
+                continue
+            if isinstance(run, Sink):
+                if run.kind == kind:
+                    return [*way, (function, Edge(row, run))]
+            elif run not in seen:
+                seen.add(run)
+                queue.append((run, [*way, (function, Edge(row, run))]))
+    return []
+
+
+@given(calls, st.sampled_from(FUNCTIONS))
+def test_the_shortest_way_is_the_one_that_a_search_in_source_order_finds_first(
+    made: list[tuple[Place, Run]], start: Place
+) -> None:
+    graph = graph_of(made)
+    for kind in ("sleep", "file"):
+        assert graph.shortest(start, kind) == breadth_first(made, start, kind)
+        assert (start in graph.reaching([kind])) == bool(graph.shortest(start, kind))
+
+
+@given(calls, st.integers(1, 50))
+def test_functions_that_move_are_reached_as_before(made: list[tuple[Place, Run]], rows: int) -> None:
+    after = {place: place._replace(path=Path("m.py"), row=place.row + rows) for place in FUNCTIONS[:4]}
+    expected = graph_of([(after.get(f, f), after.get(run, run) if isinstance(run, Place) else run) for f, run in made])
+
+    graph = graph_of([(f._replace(path=_file(f)), _in_its_file(run)) for f, run in made])
+    before = graph.forget(Path("changed.py"))
+    for row, (function, run) in enumerate(made, 100):
+        if _file(function) == Path("changed.py"):
+            new = run if isinstance(run, Sink) else after[run]._replace(path=Path("changed.py")) if run in after else run
+            graph.add(after[function]._replace(path=Path("changed.py")), row, new)
+    graph.move(moved(before, graph.functions_in(Path("changed.py"))))
+
+    for kind in ("sleep", "file"):
+        reached = {place._replace(path=Path("m.py")) for place in graph.reaching([kind])}
+        assert reached == set(expected.reaching([kind]))
+
+
+def _file(function: Place) -> Path:
+    return Path("changed.py") if function in FUNCTIONS[:4] else Path("m.py")
+
+
+def _in_its_file(run: Run) -> Run:
+    return run._replace(path=_file(run)) if isinstance(run, Place) else run
+
+
+def test_functions_of_one_name_move_in_their_order_or_not_at_all() -> None:
+    def at(row: int, name: str = "m.f") -> Place:
+        return Place(Path("m.py"), None, name, row, 0)
+
+    assert moved([at(9), at(1)], [at(3), at(11)]) == {at(1): at(3), at(9): at(11)}
+    assert moved([at(9), at(1)], [at(3)]) == {}
+    assert moved([at(1), at(5, "m.g")], [at(1), at(6, "m.g")]) == {at(5, "m.g"): at(6, "m.g")}
