@@ -275,8 +275,8 @@ class Reach:
         """What calls of a function look like: its name, its classes' for ``__init__``, and aliases of these."""
         owner = function.owner
         if owner is not None and function.name in _RUN_BY_CLASS:
-            # A subclass runs it by its own name, or as ``super().__init__()``.
-            names = {owner.name, function.name, *self.callers.subclasses(owner.name)}
+            # A subclass runs it by its own name, or as ``super().__init__()``, a class method as ``cls()``.
+            names = {owner.name, function.name, "cls", *self.callers.subclasses(owner.name)}
         elif isinstance(function.node, ast.Lambda):
             names = _assigned(function)
         else:
