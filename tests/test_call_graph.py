@@ -26,10 +26,10 @@ def graph_of(made: list[tuple[Place, Run]]) -> CallGraph:
     return graph
 
 
-def breadth_first(made: list[tuple[Place, Run]], start: Place, kind: str) -> list[tuple[Place, Edge]]:
+def breadth_first(made: list[tuple[Place, Run]], start: Place, kind: str) -> list[Edge]:
     """The first of the shortest ways, found the plain way."""
     seen: set[Run] = {start}
-    queue: deque[tuple[Place, list[tuple[Place, Edge]]]] = deque([(start, [])])
+    queue: deque[tuple[Place, list[Edge]]] = deque([(start, [])])
     while queue:
         function, way = queue.popleft()
         for row, (caller, run) in enumerate(made, 100):
@@ -37,10 +37,10 @@ def breadth_first(made: list[tuple[Place, Run]], start: Place, kind: str) -> lis
                 continue
             if isinstance(run, Sink):
                 if run.kind == kind:
-                    return [*way, (function, Edge(row, run))]
+                    return [*way, Edge(function, row, run)]
             elif run not in seen:
                 seen.add(run)
-                queue.append((run, [*way, (function, Edge(row, run))]))
+                queue.append((run, [*way, Edge(function, row, run)]))
     return []
 
 
@@ -81,3 +81,30 @@ def test_functions_of_one_name_move_in_their_order_or_not_at_all() -> None:
     assert moved([at(9), at(1)], [at(3), at(11)]) == {at(1): at(3), at(9): at(11)}
     assert moved([at(9), at(1)], [at(3)]) == {}
     assert moved([at(1), at(5, "m.g")], [at(1), at(6, "m.g")]) == {at(5, "m.g"): at(6, "m.g")}
+
+
+def test_functions_of_one_name_that_take_each_other_s_place_keep_their_callers() -> None:
+    getter, setter, later = (Place(Path("m.py"), None, "m.C.x", row, 0) for row in (10, 12, 14))
+    reader, writer = (Place(Path("n.py"), None, f"n.{name}", 1, 0) for name in ("read", "write"))
+    graph = graph_of([(getter, SLEEP), (setter, READ), (reader, getter), (writer, setter)])
+
+    gone = graph.forget(Path("m.py"))
+    graph.add(setter, 12, SLEEP)  # two rows have come above: the getter stands where the setter stood
+    graph.add(later, 14, READ)
+    graph.move(moved(gone, graph.functions_in(Path("m.py"))))
+
+    assert set(graph.distances("sleep")) == {setter, reader}
+    assert set(graph.distances("file")) == {later, writer}
+
+
+def test_a_caller_of_two_functions_of_which_one_is_where_the_other_was_is_known_once() -> None:
+    first, second = (Place(Path("m.py"), None, "m.f", row, 0) for row in (1, 3))
+    caller = Place(Path("n.py"), None, "n.g", 1, 0)
+    graph = graph_of([(first, SLEEP), (caller, first), (caller, second)])
+
+    graph.forget(Path("m.py"))
+    graph.add(second, 3, SLEEP)
+    graph.move({first: second})
+    graph.forget(Path("n.py"))
+
+    assert set(graph.distances("sleep")) == {second}

@@ -249,13 +249,13 @@ class Blocking:
         return bool(self._harmless.table) and self._harmless.get(name) is not None
 
 
-def _path(way: Sequence[tuple[Place, Edge]]) -> BlockingPath | None:
+def _path(way: Sequence[Edge]) -> BlockingPath | None:
     """A way through the call graph; None where it leads nowhere."""
-    sink = way[-1][1].run if way else None
+    sink = way[-1].run if way else None
     if not isinstance(sink, Sink):
         return None
-    names = (edge.run.name if isinstance(edge.run, Sink) else edge.run.full_name for _, edge in way)
-    steps = (Step(function, edge.row, name) for (function, edge), name in zip(way, names, strict=True))
+    names = (run.name if isinstance(run, Sink) else run.full_name for _, _, run in way)
+    steps = (Step(function, row, name) for (function, row, _), name in zip(way, names, strict=True))
     return BlockingPath(sink, tuple(steps))
 
 

@@ -15,17 +15,18 @@ Run: TypeAlias = Sink | Place
 
 
 class Edge(NamedTuple):
-    """What an expression on that ``row`` of a function runs on the spot."""
+    """What an expression on that ``row`` of a ``function`` runs on the spot."""
 
+    function: Place
     row: int
     run: Run
 
 
 class CallGraph:
-    """Functions by their places, with their edges in source order; of those to one target, the first."""
+    """Functions by their places, with the rows of what they run in source order; of one target, the first."""
 
     def __init__(self) -> None:
-        self._edges: dict[Place, dict[Run, Edge]] = {}
+        self._rows: dict[Place, dict[Run, int]] = {}
         self._callers: dict[Run, list[Place]] = {}
         self._known: dict[Place, Place] = {}  # one object for equal places
         self._distances: dict[str, dict[Place, int]] = {}
@@ -35,9 +36,9 @@ class CallGraph:
         function = self._known.setdefault(function, function)
         if isinstance(run, Place):
             run = self._known.setdefault(run, run)
-        edges = self._edges.setdefault(function, {})
-        if run not in edges:
-            edges[run] = Edge(row, run)
+        rows = self._rows.setdefault(function, {})
+        if run not in rows:
+            rows[run] = row
             self._callers.setdefault(run, []).append(function)
             self._distances.clear()
 
@@ -61,38 +62,42 @@ class CallGraph:
         """The functions that reach a sink of one of some kinds."""
         return frozenset().union(*(self.distances(kind).keys() for kind in kinds))
 
-    def shortest(self, function: Place, kind: str) -> list[tuple[Place, Edge]]:
+    def shortest(self, function: Place, kind: str) -> list[Edge]:
         """The shortest way from a function to a sink of a kind, first in source order; empty where there is none."""
         distances = self.distances(kind)
-        way: list[tuple[Place, Edge]] = []
+        way: list[Edge] = []
         for left in range(distances.get(function, 0), 0, -1):
-            edge = next(edge for edge in self._edges[function].values() if _leads(edge.run, kind, left - 1, distances))
-            way.append((function, edge))
-            if isinstance(edge.run, Place):
-                function = edge.run
+            rows = self._rows[function]
+            run = next(run for run in rows if _leads(run, kind, left - 1, distances))
+            way.append(Edge(function, rows[run], run))
+            if isinstance(run, Place):
+                function = run
         return way
 
     def functions_in(self, path: Path) -> list[Place]:
         """The functions of a file that run anything."""
-        return [function for function in self._edges if function.path == path]
+        return [function for function in self._rows if function.path == path]
 
     def forget(self, path: Path) -> list[Place]:
         """Drop the edges of the functions of a file, which has a new text; returns these functions."""
         functions = self.functions_in(path)
         for function in functions:
-            for run in self._edges.pop(function):
-                self._callers[run].remove(function)
-        self._distances.clear()
+            self._take_out(function)
         return functions
 
     def move(self, places: Mapping[Place, Place]) -> None:
-        """Let the edges to some functions lead to where these stand now."""
-        for before, after in places.items():
-            for caller in self._callers.pop(before, ()):
-                edges = self._edges[caller].values()
-                moved = [edge._replace(run=after) if edge.run == before else edge for edge in edges]
-                self._edges[caller] = {edge.run: edge for edge in moved}
-                self._callers.setdefault(after, []).append(caller)
+        """Let the edges to some functions lead to where these stand now: one may stand where another one did."""
+        for caller in {caller for before in places for caller in self._callers.get(before, ())}:
+            for run, row in self._take_out(caller).items():
+                self.add(caller, row, places.get(run, run) if isinstance(run, Place) else run)
+
+    def _take_out(self, function: Place) -> dict[Run, int]:
+        """Drop the edges of a function; returns what it ran, with the rows."""
+        rows = self._rows.pop(function)
+        for run in rows:
+            self._callers[run].remove(function)
+        self._distances.clear()
+        return rows
 
 
 def _leads(run: Run, kind: str, left: int, distances: Mapping[Place, int]) -> bool:
