@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -236,13 +236,16 @@ class Project:
         """While this lasts, modules that are read meanwhile can be dropped again: nobody else knows their scopes."""
         before = self._held_still, self._pinned
         self._held_still = False
-        self._pinned = frozenset(module for module in self._by_path.values() if module is not None)
+        self._pinned = self._held()
         try:
             yield
         finally:
-            if self._meter.parsed > self.budget:
-                self._keep(set(self._pinned))
+            if self._meter.parsed > self.budget and self._held() != self._pinned:
+                self._keep(self._pinned)
             self._held_still, self._pinned = before
+
+    def _held(self) -> frozenset[Module]:
+        return frozenset(module for module in self._by_path.values() if module is not None)
 
     def trim(self) -> bool:
         """Where modules have outgrown the budget, drop what was concluded from them, and those that were used least.
@@ -252,7 +255,7 @@ class Project:
         """
         if self._held_still or self._meter.parsed <= self.budget:
             return False
-        modules = {module for module in self._by_path.values() if module is not None}
+        modules = self._held()
         self._meter.parsed = sum(module.outline.parsed for module in modules)
         kept = set(self._pinned & modules)
         pinned = sum(module.outline.parsed for module in kept)
@@ -267,12 +270,11 @@ class Project:
         self._keep(kept)
         return True
 
-    def _keep(self, kept: set[Module]) -> None:
+    def _keep(self, kept: Collection[Module]) -> None:
         """Drop every other module, and what was concluded from them all."""
         self.forget_answers()
-        for module in self._by_path.values():
-            if module is not None and module not in kept:
-                module.forget()
+        for module in self._held().difference(kept):
+            module.forget()
         self._meter.parsed = sum(module.outline.parsed for module in kept)
         self._by_path = {path: module for path, module in self._by_path.items() if module in kept}
         self._by_name = {name: module for name, module in self._by_name.items() if module in kept}
